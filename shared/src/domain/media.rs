@@ -1,0 +1,192 @@
+//! What a caller may ask of a video: a URL, a mode, a quality, a format (VA-2, VA-14).
+
+use crate::error::{Error, Result};
+use crate::limits::MEDIA_URL_BYTES_MAX;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// An absolute `http` or `https` URL with a host, no user name, no password and no control character,
+/// in the WHATWG normal form (lower-case host, IDN as punycode, default port dropped) and without its
+/// fragment. It never begins with `-`, so it is no option to any program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaUrl(Url);
+
+impl MediaUrl {
+    /// Parses what a caller sent. Errors: 40001 for field `url`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let refuse = |message: &str| Err(Error::invalid("url", message));
+        if text.len() > MEDIA_URL_BYTES_MAX {
+            return refuse("The URL is longer than 4096 bytes.");
+        }
+        // The WHATWG parser drops tabs and newlines silently; a URL that holds them is not what it seems.
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return refuse("The URL contains white space or control characters.");
+        }
+        let Ok(mut url) = Url::parse(text) else {
+            return refuse("This is not an absolute URL.");
+        };
+        if !matches!(url.scheme(), "http" | "https") {
+            return refuse("Only http and https URLs are accepted.");
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return refuse("The URL has no host.");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("The URL must not contain a user name or password.");
+        }
+        url.set_fragment(None);
+        Ok(Self(url))
+    }
+
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The URL without its query, for logs (PF-8).
+    pub fn redacted(&self) -> String {
+        let mut url = self.0.clone();
+        let had_query = url.query().is_some();
+        url.set_query(None);
+        if had_query { format!("{url}?…") } else { url.into() }
+    }
+}
+
+/// How long the file is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Kept for `media.quick_ttl_s`, a day by default.
+    QuickDownload,
+    /// Kept until its owner deletes it.
+    Archive,
+}
+
+/// The wanted height, or sound alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quality {
+    Best,
+    /// At most so many lines, with fallback to the next best.
+    Height(u32),
+    Audio,
+}
+
+const HEIGHTS: [u32; 8] = [4320, 2160, 1440, 1080, 720, 480, 360, 240];
+
+impl Quality {
+    /// `best`, `audio` or one of `4320p` … `240p`. Errors: 40001 for field `quality`.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "best" => return Ok(Self::Best),
+            "audio" => return Ok(Self::Audio),
+            _ => {}
+        }
+        text.strip_suffix('p')
+            .and_then(|lines| lines.parse().ok())
+            .filter(|lines| HEIGHTS.contains(lines))
+            .map(Self::Height)
+            .ok_or_else(|| {
+                Error::invalid(
+                    "quality",
+                    "The quality is one of best, 4320p, 2160p, 1440p, 1080p, 720p, 480p, 360p, 240p, audio.",
+                )
+            })
+    }
+}
+
+/// The container of the finished file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    Mp4,
+    Webm,
+    Mkv,
+    Mp3,
+    M4a,
+}
+
+impl Format {
+    pub fn is_audio(self) -> bool {
+        matches!(self, Self::Mp3 | Self::M4a)
+    }
+
+    /// The file extension, which is also yt-dlp's name of the container.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4",
+            Self::Webm => "webm",
+            Self::Mkv => "mkv",
+            Self::Mp3 => "mp3",
+            Self::M4a => "m4a",
+        }
+    }
+
+    /// `mp4`, `webm`, `mkv`, `mp3` or `m4a`; it must suit the quality. Errors: 40001 for field `format`.
+    pub fn parse(text: &str, quality: Quality) -> Result<Self> {
+        let format = match text {
+            "mp4" => Self::Mp4,
+            "webm" => Self::Webm,
+            "mkv" => Self::Mkv,
+            "mp3" => Self::Mp3,
+            "m4a" => Self::M4a,
+            _ => {
+                return Err(Error::invalid(
+                    "format",
+                    "The format is one of mp4, webm, mkv, mp3, m4a.",
+                ));
+            }
+        };
+        if format.is_audio() != (quality == Quality::Audio) {
+            return Err(Error::invalid(
+                "format",
+                "mp3 and m4a go with quality audio, the other formats with a video quality.",
+            ));
+        }
+        Ok(format)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_http_urls_are_media_urls() {
+        for text in [
+            "--exec=touch /tmp/x",
+            "file:///etc/passwd",
+            "data:text/html,x",
+            "ytsearch:x",
+            "http://user:secret@example.com/",
+            "http://user@example.com/",
+            "http://example.com/a\nb",
+            "http:// example.com/",
+            "http://",
+            "//example.com/x",
+            "",
+        ] {
+            assert!(MediaUrl::parse(text).is_err(), "{text:?} was accepted");
+        }
+        let long = format!("http://example.com/{}", "a".repeat(64 * 1024));
+        assert!(MediaUrl::parse(&long).is_err());
+    }
+
+    #[test]
+    fn a_media_url_is_kept_in_its_normal_form() {
+        let url = MediaUrl::parse("HTTP://Bücher.Example:80/a?token=1#t=10").unwrap();
+        assert_eq!(url.as_str(), "http://xn--bcher-kva.example/a?token=1");
+        assert_eq!(url.redacted(), "http://xn--bcher-kva.example/a?…");
+    }
+
+    #[test]
+    fn a_format_suits_its_quality() {
+        assert!(Format::parse("mp3", Quality::Best).is_err());
+        assert!(Format::parse("mp4", Quality::Audio).is_err());
+        assert_eq!(Format::parse("m4a", Quality::Audio).unwrap(), Format::M4a);
+        assert_eq!(Quality::parse("1080p").unwrap(), Quality::Height(1080));
+        assert!(Quality::parse("1081p").is_err());
+    }
+}

@@ -1,0 +1,5 @@
+//! The pure rules: no IO, no clock, no randomness. Constructors parse and return `Result`.
+
+pub mod media;
+pub mod progress;
+pub mod task;

@@ -1,0 +1,90 @@
+//! Every limit with its unit, in one place.
+
+/// A request body unless a route says otherwise (PF-6), bytes.
+pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// One request through a component (PF-6), seconds.
+pub const REQUEST_S_MAX: u64 = 30;
+/// Items on one page of a list (PF-6).
+pub const PAGE_SIZE_MAX: u32 = 100;
+/// Items on a page when the caller does not say.
+pub const PAGE_SIZE_DEFAULT: u32 = 20;
+/// The last page number that can be asked for; keeps `OFFSET` bounded.
+pub const PAGE_MAX: u32 = 100_000;
+/// Nesting of a JSON body; serde_json's own recursion limit.
+pub const JSON_DEPTH_MAX: usize = 128;
+
+/// A media URL, bytes.
+pub const MEDIA_URL_BYTES_MAX: usize = 4096;
+/// An e-mail address (RFC 5321), bytes.
+pub const EMAIL_BYTES_MAX: usize = 254;
+/// A password: bcrypt ignores what lies beyond 72 bytes, so we refuse it.
+pub const PASSWORD_BYTES_MAX: usize = 72;
+/// A password, characters (ID-1).
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// A nickname, characters.
+pub const NICKNAME_CHARS_MAX: usize = 64;
+/// An idempotency key, bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 200;
+/// A request id taken from the caller, bytes.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+/// A file name made from a title, bytes (ext4 and NTFS take 255; room for an extension).
+pub const FILE_NAME_BYTES_MAX: usize = 200;
+
+/// bcrypt's cost (ID-1).
+pub const BCRYPT_COST: u32 = 10;
+/// An access token (ID-2), seconds.
+pub const ACCESS_TOKEN_S: i64 = 24 * 3600;
+/// A refresh token (ID-2), seconds.
+pub const REFRESH_TOKEN_S: i64 = 7 * 24 * 3600;
+/// A WebSocket ticket, seconds.
+pub const WS_TICKET_S: i64 = 30;
+/// Failed logins of one account in a window before 42901 (ID-6).
+pub const LOGIN_FAILURES_PER_ACCOUNT_MAX: i64 = 10;
+/// Failed logins from one address in a window before 42901 (ID-6).
+pub const LOGIN_FAILURES_PER_ADDRESS_MAX: i64 = 100;
+/// The window of the two, seconds.
+pub const LOGIN_WINDOW_S: i64 = 15 * 60;
+
+/// How long an idempotency key replays its answer, seconds.
+pub const IDEMPOTENCY_S: i64 = 24 * 3600;
+/// How long a parse answer is kept (VA-1), seconds.
+pub const PARSE_CACHE_S: i64 = 3600;
+/// One parse by yt-dlp, seconds; below [`REQUEST_S_MAX`] so that the caller gets our sentence.
+pub const PARSE_S_MAX: u64 = 25;
+/// Parses at once on one worker.
+pub const PARSE_CONCURRENCY: usize = 8;
+/// What yt-dlp may print for one parse, bytes.
+pub const PARSE_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Formats in a parse answer.
+pub const PARSE_FORMATS_MAX: usize = 500;
+
+/// Leases lost to dead workers before a task is held to be what kills them.
+pub const RESCUES_MAX: i64 = 10;
+/// Redirects that the egress door follows.
+pub const REDIRECTS_MAX: usize = 5;
+/// One connection attempt through the egress door, milliseconds.
+pub const CONNECT_MS_MAX: u64 = 10_000;
+/// One direction of a tunnel without a byte, milliseconds.
+pub const TUNNEL_IDLE_MS_MAX: u64 = 60_000;
+
+/// Memory of one component instance, bytes.
+pub const INSTANCE_MEMORY_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Component instances at once in one runner.
+pub const INSTANCES_MAX: u32 = 256;
+/// Requests that one instance serves before it is replaced.
+pub const INSTANCE_REUSE_MAX: usize = 128;
+/// An idle instance is dropped after, seconds.
+pub const INSTANCE_IDLE_S: u64 = 1;
+/// Computing without a pause before a component is stopped, milliseconds.
+pub const CPU_MS_MAX: u64 = 10_000;
+
+/// Progress of one task is written to its row at most this often, milliseconds.
+pub const PROGRESS_ROW_MS: u64 = 500;
+/// How often a worker looks for cancelled tasks, milliseconds.
+pub const CANCEL_POLL_MS: u64 = 500;
+/// WebSockets at once on one worker.
+pub const WEBSOCKETS_MAX: usize = 10_000;
+/// Tasks that are sent as the current state when a WebSocket opens without `task_id`.
+pub const WEBSOCKET_TASKS_MAX: u32 = 100;
+/// Chunk of a delivered file, bytes.
+pub const DELIVERY_CHUNK_BYTES: usize = 64 * 1024;

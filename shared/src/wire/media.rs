@@ -1,0 +1,53 @@
+//! Parse and download.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /api/v1/parse`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ParseRequest {
+    pub url: String,
+}
+
+/// What a video is and in which formats it comes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParseAnswer {
+    pub title: String,
+    /// Seconds.
+    pub duration: Option<f64>,
+    pub thumbnail: Option<String>,
+    pub uploader: Option<String>,
+    pub extractor: String,
+    pub formats: Vec<MediaFormat>,
+}
+
+/// One format as the site offers it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MediaFormat {
+    pub format_id: String,
+    pub ext: String,
+    pub height: Option<i64>,
+    pub fps: Option<f64>,
+    /// Bytes; an estimate where the site does not say.
+    pub filesize: Option<i64>,
+    /// `none` where there is no such stream, as yt-dlp says.
+    pub vcodec: Option<String>,
+    pub acodec: Option<String>,
+}
+
+/// `POST /api/v1/download`. `quality` is `best` when left out; `format` is `mp4`, or `m4a` for audio.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DownloadRequest {
+    pub url: String,
+    pub mode: String,
+    #[serde(default)]
+    pub quality: Option<String>,
+    #[serde(default)]
+    pub format: Option<String>,
+}
+
+/// The answer to an accepted download.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DownloadAnswer {
+    pub task_id: String,
+    pub history_id: String,
+}

@@ -1,0 +1,4 @@
+//! The JSON shapes of the contract.
+
+pub mod media;
+pub mod task;
