@@ -1,4 +1,7 @@
 //! The native binary's parts.
 
+pub mod database;
 pub mod egress;
+pub mod host;
 pub mod process;
+pub mod server;
