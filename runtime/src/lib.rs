@@ -2,3 +2,5 @@
 
 pub mod egress;
 pub mod process;
+pub mod tools;
+pub mod worker;

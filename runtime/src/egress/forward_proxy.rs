@@ -188,6 +188,11 @@ impl ForwardProxy {
         })
     }
 
+    /// What the operator opened.
+    pub fn allow_list(&self) -> &shared::domain::egress::AllowList {
+        self.shared.door.allow_list()
+    }
+
     /// Admits one attempt of a task, through `upstream` where there is one. The ticket admits any number
     /// of bytes until [`ProxyTicket::limit_bytes`] says otherwise.
     pub fn admit(&self, task_id: &str, upstream: Option<Upstream>) -> std::io::Result<ProxyTicket> {

@@ -7,3 +7,6 @@ mod tunnel;
 
 pub use door::{Door, EgressError};
 pub use forward_proxy::{ForwardProxy, ProxyTicket, Refusal, Upstream};
+
+#[cfg(test)]
+mod tests;
