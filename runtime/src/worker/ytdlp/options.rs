@@ -137,7 +137,7 @@ fn select(options: &mut Options, quality: Quality, format: Format) {
             // A single webm file may hold VP8 or Vorbis, which mp4 cannot; everything else is copied.
             options.set(
                 "--use-postprocessor",
-                "VideoConvertor:preferedformat=webm>mp4",
+                "FFmpegVideoConvertor:preferedformat=webm>mp4",
             );
             options.set("--remux-video", "mp4");
         }
