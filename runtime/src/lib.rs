@@ -5,3 +5,5 @@ pub mod egress;
 pub mod host;
 pub mod process;
 pub mod server;
+pub mod tools;
+pub mod worker;
