@@ -1,6 +1,8 @@
-//! The native side: the databases, the bundled runner of `spin.toml`, and the server in front of both.
+//! The native binary's parts: the databases, the bundled runner of `spin.toml`, the server in front of
+//! both, and the worker.
 
 pub mod database;
+pub mod egress;
 pub mod host;
 pub mod process;
 pub mod server;
