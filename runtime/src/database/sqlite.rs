@@ -34,8 +34,8 @@ pub struct SqlitePool {
 pub struct Answer {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,
-    /// Rows that the statement itself inserted, updated or deleted.
-    pub changes: u64,
+    /// Rows that the statement inserted, updated or deleted; `None` where it does no such thing.
+    pub changes: Option<u64>,
     pub last_insert_rowid: i64,
 }
 
@@ -257,7 +257,7 @@ impl Database for SqliteDatabase {
     }
 
     async fn execute(&self, sql: &str, parameters: &[Value]) -> Result<u64> {
-        Ok(self.0.run(sql, parameters.to_vec()).await?.changes)
+        Ok(self.0.run(sql, parameters.to_vec()).await?.changes.unwrap_or(0))
     }
 }
 
@@ -309,9 +309,11 @@ fn write(
         parameters,
         &mut answer,
     )?;
-    // `changes` keeps its old value over statements that change nothing, such as DDL.
+    // SQLite's own count keeps its old value over statements that change no rows, such as DDL.
     if connection.total_changes() != before {
-        answer.changes = connection.changes();
+        answer.changes = Some(connection.changes());
+    } else if script::begins_with(sql, &["INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"]) {
+        answer.changes = Some(0);
     }
     answer.last_insert_rowid = connection.last_insert_rowid();
     Ok(answer)

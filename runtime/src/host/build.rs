@@ -65,28 +65,18 @@ fn modified(file: &Path) -> Option<SystemTime> {
     file.metadata().ok()?.modified().ok()
 }
 
-/// The target is part of the toolchain file as well, but a toolchain may be older than that file.
+/// Quick when it is there. Without rustup, cargo will say what is missing.
 async fn add_target(folder: &Path) -> Result<()> {
-    if has_target(folder).await? {
-        return Ok(());
+    match process::run("rustup", &["target", "add", TARGET], folder).await {
+        Ok(status) if !status.success() => bail!(
+            "the Rust target {TARGET} could not be added; run `rustup target add {TARGET}` and look at its message"
+        ),
+        _ => Ok(()),
     }
-    let added = process::run("rustup", &["target", "add", TARGET], folder).await;
-    if !added.is_ok_and(|status| status.success()) {
-        bail!(
-            "the Rust target {TARGET} is missing and could not be added; run `rustup target add {TARGET}`"
-        );
-    }
-    Ok(())
 }
 
-async fn has_target(folder: &Path) -> Result<bool> {
-    let printed = process::output("rustc", &["--print", "target-libdir", "--target", TARGET], folder)
-        .await
-        .context("Rust is needed to build the components; see https://rustup.rs")?;
-    Ok(Path::new(printed.trim()).exists())
-}
-
-async fn cargo_build(folder: &Path, packages: &[String]) -> Result<()> {
+/// Builds components of the workspace in `folder` into its own `target` folder, in release mode.
+pub async fn cargo_build(folder: &Path, packages: &[String]) -> Result<()> {
     // Given, since the manifest names files below it, whatever CARGO_TARGET_DIR says.
     let target_dir = folder.join("target");
     let mut arguments = ["build", "--release", "--target", TARGET, "--target-dir"]
@@ -96,9 +86,13 @@ async fn cargo_build(folder: &Path, packages: &[String]) -> Result<()> {
     for package in packages {
         arguments.extend(["-p".into(), package.into()]);
     }
-    let status = process::run("cargo", &arguments, folder).await?;
+    let status = process::run("cargo", &arguments, folder)
+        .await
+        .context("Rust is needed to build the components; see https://rustup.rs")?;
     if !status.success() {
-        bail!("the components could not be built ({status}); see cargo's messages above");
+        bail!(
+            "the components could not be built ({status}); see cargo's messages above (they need the Rust target {TARGET})"
+        );
     }
     Ok(())
 }

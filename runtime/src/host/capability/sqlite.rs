@@ -94,8 +94,8 @@ impl GuestConnection {
             }
             None => self.0.pool.run(sql, parameters).await?,
         };
-        if answer.changes > 0 {
-            self.0.changes.store(answer.changes, Ordering::Relaxed);
+        if let Some(changes) = answer.changes {
+            self.0.changes.store(changes, Ordering::Relaxed);
             self.0
                 .last_insert_rowid
                 .store(answer.last_insert_rowid, Ordering::Relaxed);
