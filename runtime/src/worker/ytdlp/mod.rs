@@ -6,6 +6,8 @@ mod failure;
 mod options;
 mod parse;
 mod progress;
+#[cfg(test)]
+mod tests;
 
 pub use download::{DownloadError, DownloadJob, Downloaded};
 
