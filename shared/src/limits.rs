@@ -88,3 +88,90 @@ pub const WEBSOCKETS_MAX: usize = 10_000;
 pub const WEBSOCKET_TASKS_MAX: u32 = 100;
 /// Chunk of a delivered file, bytes.
 pub const DELIVERY_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Resolving one name at the egress door, milliseconds.
+pub const RESOLVE_MS_MAX: u64 = 5_000;
+/// Addresses of one name that the egress door tries.
+pub const ADDRESSES_MAX: usize = 4;
+/// Connections at once through the loopback forward proxy.
+pub const PROXY_CONNECTIONS_MAX: usize = 1024;
+/// Reading the head of one request in the forward proxy, milliseconds.
+pub const PROXY_HEAD_MS_MAX: u64 = 10_000;
+/// Waiting for the head of an answer behind the forward proxy, milliseconds.
+pub const ANSWER_HEAD_MS_MAX: u64 = 30_000;
+/// Buffer of one direction of a tunnel, bytes.
+pub const TUNNEL_BUFFER_BYTES: usize = 16 * 1024;
+
+/// One line that a child process prints; the rest of a longer one is dropped, bytes.
+pub const PROCESS_LINE_BYTES_MAX: usize = 64 * 1024;
+/// Diagnostics of a child process that are kept, bytes.
+pub const PROCESS_STDERR_BYTES_MAX: usize = 64 * 1024;
+/// From SIGTERM to SIGKILL of a process group, milliseconds.
+pub const PROCESS_TERM_MS_MAX: u64 = 2_000;
+/// Asking a tool for its version, seconds.
+pub const TOOL_CHECK_S_MAX: u64 = 30;
+/// Setting up a tool, seconds.
+pub const TOOL_SETUP_S_MAX: u64 = 300;
+
+/// yt-dlp's wait for one read from a site, seconds; below [`TUNNEL_IDLE_MS_MAX`].
+pub const YTDLP_SOCKET_S_MAX: u64 = 20;
+/// yt-dlp's own retries within an attempt; the queue does the rest.
+pub const YTDLP_RETRIES: u32 = 1;
+/// What yt-dlp may fetch to find out what a URL is, bytes; it holds pages in memory.
+pub const EXTRACT_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// What a download may fetch beyond the size of its file: pages, headers, TLS, repeated ranges, bytes.
+pub const DOWNLOAD_OVERHEAD_BYTES: u64 = 256 * 1024 * 1024;
+/// Between two progress lines of yt-dlp, milliseconds.
+pub const YTDLP_PROGRESS_MS: u64 = 100;
+/// A title that is kept, characters.
+pub const TITLE_CHARS_MAX: usize = 500;
+/// The start of a finished file that shows whether it is a web page, bytes.
+pub const SNIFF_BYTES: usize = 1024;
+/// How long a request waits for a free instance before 50301, milliseconds.
+pub const INSTANCE_WAIT_MS_MAX: u64 = 1_000;
+/// Slots of the instance pool: the busy ones and those that idle until [`INSTANCE_IDLE_S`] has passed.
+pub const INSTANCE_SLOTS: u32 = 4 * INSTANCES_MAX;
+/// Tables of one component instance (elements), above what any of ours declares.
+pub const INSTANCE_TABLE_ELEMENTS_MAX: usize = 20_000;
+/// How long a component computes before it lets others run, milliseconds.
+pub const CPU_SLICE_MS: u64 = 5;
+/// Parts of its memory that a pooled instance keeps mapped when it is reset, bytes.
+pub const INSTANCE_KEEP_RESIDENT_BYTES: usize = 2 * 1024 * 1024;
+/// One line that a component writes to its log, bytes; longer ones are cut.
+pub const GUEST_LINE_BYTES_MAX: usize = 8 * 1024;
+/// What one request of a component may write to its log, bytes; the rest is dropped.
+pub const GUEST_LOG_BYTES_MAX: usize = 64 * 1024;
+/// The answer to one statement of a component, bytes.
+pub const GUEST_RESULT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What a component's call to a peer that does not say otherwise may take to connect, milliseconds.
+pub const GUEST_CONNECT_MS_MAX: u64 = 5_000;
+
+/// SQLite connections that read, per database file.
+pub const SQLITE_READERS: usize = 4;
+/// How long a SQLite write waits for its turn, milliseconds.
+pub const SQLITE_BUSY_MS_MAX: u64 = 5_000;
+/// Prepared statements kept per connection.
+pub const STATEMENT_CACHE_SIZE: usize = 256;
+/// How often a watched SQLite file is asked whether another connection committed, milliseconds.
+pub const SQLITE_WATCH_MS: u64 = 50;
+/// PostgreSQL connections of the components, per address.
+pub const POSTGRES_POOL_SIZE: usize = 32;
+/// Addresses for which PostgreSQL connections are pooled.
+pub const POSTGRES_ADDRESSES_MAX: usize = 16;
+/// How long a caller waits for a pooled PostgreSQL connection, milliseconds.
+pub const POSTGRES_WAIT_MS_MAX: u64 = 5_000;
+/// Pause before a lost LISTEN connection is opened again, milliseconds.
+pub const POSTGRES_LISTEN_RETRY_MS: u64 = 1_000;
+/// Notifications that wait for a slow listener.
+pub const POSTGRES_NOTIFICATIONS_MAX: usize = 1_024;
+
+/// Connections at once on one listener.
+pub const CONNECTIONS_MAX: usize = 20_000;
+/// The head of a request, bytes.
+pub const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Headers of a request.
+pub const HEADERS_MAX: usize = 128;
+/// How long a client may take to send the head of a request, milliseconds.
+pub const HEADER_MS_MAX: u64 = 15_000;
+/// How long running requests get when the server stops, milliseconds.
+pub const SHUTDOWN_MS_MAX: u64 = 35_000;

@@ -1,0 +1,14 @@
+//! The one way out (invariant 10): [`door`] resolves once and connects to permitted addresses only,
+//! [`forward_proxy`] puts yt-dlp and ffmpeg behind it.
+
+pub mod door;
+pub mod forward_proxy;
+mod ticket;
+mod tunnel;
+
+pub use door::{Door, EgressError};
+pub use forward_proxy::ForwardProxy;
+pub use ticket::{ProxyTicket, Refusal, Upstream};
+
+#[cfg(test)]
+mod tests;
