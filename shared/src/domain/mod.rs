@@ -1,5 +1,8 @@
 //! The pure rules: no IO, no clock, no randomness. Constructors parse and return `Result`.
 
+pub mod account;
+pub mod file_name;
 pub mod media;
+pub mod page;
 pub mod progress;
 pub mod task;

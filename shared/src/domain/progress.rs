@@ -1,1 +1,1 @@
-//! One merged, monotonic progress over all streams and post-processing (VA-6). Filled in below.
+//! One merged, monotonic progress over all streams and post-processing (VA-6).

@@ -13,6 +13,17 @@ use async_trait::async_trait;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub mod duties;
+pub mod files;
+pub mod logins;
+pub mod migrations;
+pub mod parses;
+pub mod queue;
+pub mod sessions;
+pub mod tasks;
+pub mod tickets;
+pub mod users;
+
 
 /// Which SQL a database speaks, where the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

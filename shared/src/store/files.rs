@@ -1,0 +1,75 @@
+//! What the cleaner removes (VA-12): expired quick downloads, deleted tasks, folders without a row.
+
+use super::{Database, Value};
+use crate::error::Result;
+
+/// A file that may go, and the task it belonged to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disposable {
+    pub task_id: String,
+    /// Relative to the data folder.
+    pub file_path: Option<String>,
+}
+
+fn disposable_from(rows: &[super::Row]) -> Result<Vec<Disposable>> {
+    rows.iter()
+        .map(|row| {
+            Ok(Disposable {
+                task_id: row.get("task_id")?,
+                file_path: row.get("file_path")?,
+            })
+        })
+        .collect()
+}
+
+/// Turns up to `limit` succeeded tasks whose time is over into expired ones and returns their files.
+pub async fn expire(database: &dyn Database, now: i64, limit: i64) -> Result<Vec<Disposable>> {
+    let rows = database
+        .query(
+            "UPDATE tasks SET status = 'expired', updated_at = $1 WHERE task_id IN \
+               (SELECT task_id FROM tasks WHERE status = 'succeeded' AND expires_at IS NOT NULL \
+                AND expires_at <= $1 ORDER BY expires_at LIMIT $2) \
+             RETURNING task_id, file_path",
+            &[now.into(), limit.into()],
+        )
+        .await?;
+    disposable_from(&rows)
+}
+
+/// Up to `limit` tasks that their owners deleted.
+pub async fn deleted(database: &dyn Database, limit: i64) -> Result<Vec<Disposable>> {
+    let rows = database
+        .query(
+            "SELECT task_id, file_path FROM tasks WHERE deleted_at IS NOT NULL \
+             ORDER BY deleted_at LIMIT $1",
+            &[limit.into()],
+        )
+        .await?;
+    disposable_from(&rows)
+}
+
+/// Removes the row of a deleted task, after its file.
+pub async fn forget(database: &dyn Database, task_id: &str) -> Result<()> {
+    database
+        .execute(
+            "DELETE FROM tasks WHERE task_id = $1 AND deleted_at IS NOT NULL",
+            &[task_id.into()],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Which of these tasks may own a folder or file: those that have not ended, and those whose file lives.
+pub async fn with_files(database: &dyn Database, task_ids: &[String]) -> Result<Vec<Disposable>> {
+    if task_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=task_ids.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT task_id, file_path FROM tasks WHERE task_id IN ({}) AND deleted_at IS NULL \
+         AND status IN ('queued', 'running', 'succeeded', 'dead')",
+        places.join(", ")
+    );
+    let parameters: Vec<Value> = task_ids.iter().map(|id| id.as_str().into()).collect();
+    disposable_from(&database.query(&sql, &parameters).await?)
+}

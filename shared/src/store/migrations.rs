@@ -1,0 +1,55 @@
+//! Numbered migrations, the same numbers for both dialects. The native binary applies what is missing;
+//! each file runs in one transaction together with its entry in `migrations`.
+
+use super::{Database, Dialect};
+use crate::error::Result;
+
+/// One step: its number, its name, its text in each dialect.
+pub struct Migration {
+    pub number: i64,
+    pub name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    name: "foundation",
+    sqlite: include_str!("migrations/sqlite/0001_foundation.sql"),
+    postgres: include_str!("migrations/postgres/0001_foundation.sql"),
+}];
+
+impl Migration {
+    /// The script to run in one transaction, entry included.
+    pub fn script(&self, dialect: Dialect) -> String {
+        let text = match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::Postgres => self.postgres,
+        };
+        format!(
+            "{text}\nINSERT INTO migrations (number, name) VALUES ({}, '{}');",
+            self.number, self.name
+        )
+    }
+}
+
+/// Creates the table of applied migrations and returns those still to come, in order.
+pub async fn pending(database: &dyn Database) -> Result<Vec<&'static Migration>> {
+    database
+        .execute(
+            "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL)",
+            &[],
+        )
+        .await?;
+    let rows = database
+        .query("SELECT number FROM migrations", &[])
+        .await?;
+    let applied = rows
+        .iter()
+        .map(|row| row.get("number"))
+        .collect::<Result<Vec<i64>>>()?;
+    Ok(MIGRATIONS
+        .iter()
+        .filter(|migration| !applied.contains(&migration.number))
+        .collect())
+}

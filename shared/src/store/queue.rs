@@ -1,0 +1,281 @@
+//! The durable queue (VA-3): claims with an owner, an expiry and a fencing number. Every write of a
+//! worker names the fence of its claim; once the task was cancelled, deleted or claimed anew, the fence
+//! has moved and the write is refused.
+
+use super::tasks::{COLUMNS, Task, task_from};
+use super::{Database, Dialect};
+use crate::domain::page::Page;
+use crate::error::Result;
+use crate::limits::RESCUES_MAX;
+
+/// Claims up to `limit` tasks that are due, oldest first.
+pub async fn claim(
+    database: &dyn Database,
+    worker_id: &str,
+    now: i64,
+    lease_expires_at: i64,
+    limit: i64,
+) -> Result<Vec<Task>> {
+    // SQLite has one writer, so the sub-select is stable. PostgreSQL needs the rows locked, each worker
+    // passing over what another is claiming, and a CTE so that the LIMIT is evaluated once.
+    let (prefix, ready) = match database.dialect() {
+        Dialect::Sqlite => (
+            "",
+            "(SELECT task_id FROM tasks WHERE status = 'queued' AND run_at <= $2 \
+              ORDER BY run_at, task_id LIMIT $4)",
+        ),
+        Dialect::Postgres => (
+            "WITH ready AS MATERIALIZED (SELECT task_id FROM tasks WHERE status = 'queued' AND run_at <= $2 \
+              ORDER BY run_at, task_id LIMIT $4 FOR UPDATE SKIP LOCKED) ",
+            "(SELECT task_id FROM ready)",
+        ),
+    };
+    let sql = format!(
+        "{prefix}UPDATE tasks SET status = 'running', attempt = attempt + 1, fence = fence + 1, \
+           lease_owner = $1, lease_expires_at = $3, started_at = COALESCE(started_at, $2), updated_at = $2 \
+         WHERE task_id IN {ready} RETURNING {COLUMNS}"
+    );
+    let rows = database
+        .query(
+            &sql,
+            &[
+                worker_id.into(),
+                now.into(),
+                lease_expires_at.into(),
+                limit.into(),
+            ],
+        )
+        .await?;
+    rows.iter().map(task_from).collect()
+}
+
+/// When the next queued task is due, if one waits.
+pub async fn next_due(database: &dyn Database) -> Result<Option<i64>> {
+    let rows = database
+        .query(
+            "SELECT MIN(run_at) AS run_at FROM tasks WHERE status = 'queued'",
+            &[],
+        )
+        .await?;
+    rows.first().map_or(Ok(None), |row| row.get("run_at"))
+}
+
+/// A claim that this worker still holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    pub task_id: String,
+    pub fence: i64,
+}
+
+/// Extends all leases of a worker and returns the claims it still holds.
+pub async fn extend(
+    database: &dyn Database,
+    worker_id: &str,
+    lease_expires_at: i64,
+) -> Result<Vec<Held>> {
+    let rows = database
+        .query(
+            "UPDATE tasks SET lease_expires_at = $2 WHERE lease_owner = $1 AND status = 'running' \
+             RETURNING task_id, fence",
+            &[worker_id.into(), lease_expires_at.into()],
+        )
+        .await?;
+    held_from(&rows)
+}
+
+/// The claims that a worker still holds.
+pub async fn held(database: &dyn Database, worker_id: &str) -> Result<Vec<Held>> {
+    let rows = database
+        .query(
+            "SELECT task_id, fence FROM tasks WHERE lease_owner = $1 AND status = 'running'",
+            &[worker_id.into()],
+        )
+        .await?;
+    held_from(&rows)
+}
+
+fn held_from(rows: &[super::Row]) -> Result<Vec<Held>> {
+    rows.iter()
+        .map(|row| {
+            Ok(Held {
+                task_id: row.get("task_id")?,
+                fence: row.get("fence")?,
+            })
+        })
+        .collect()
+}
+
+/// Writes progress. Returns false when the claim is lost.
+pub async fn set_progress(
+    database: &dyn Database,
+    claim: &Held,
+    progress: &str,
+    now: i64,
+) -> Result<bool> {
+    let changed = database
+        .execute(
+            "UPDATE tasks SET progress = $3, updated_at = $4 \
+             WHERE task_id = $1 AND fence = $2 AND status = 'running'",
+            &[
+                claim.task_id.as_str().into(),
+                claim.fence.into(),
+                progress.into(),
+                now.into(),
+            ],
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+/// What a finished task leaves.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub name: String,
+    pub progress: String,
+    pub result: String,
+    pub file_path: String,
+    pub file_size: i64,
+    pub expires_at: Option<i64>,
+}
+
+/// Acknowledges a claim: the task succeeded. `None` when the claim is lost.
+pub async fn finish(
+    database: &dyn Database,
+    claim: &Held,
+    finished: &Finished,
+    now: i64,
+) -> Result<Option<Task>> {
+    let sql = format!(
+        "UPDATE tasks SET status = 'succeeded', name = $3, progress = $4, result = $5, file_path = $6, \
+           file_size = $7, expires_at = $8, error = NULL, finished_at = $9, updated_at = $9, \
+           lease_owner = NULL, lease_expires_at = NULL \
+         WHERE task_id = $1 AND fence = $2 AND status = 'running' RETURNING {COLUMNS}"
+    );
+    let rows = database
+        .query(
+            &sql,
+            &[
+                claim.task_id.as_str().into(),
+                claim.fence.into(),
+                finished.name.as_str().into(),
+                finished.progress.as_str().into(),
+                finished.result.as_str().into(),
+                finished.file_path.as_str().into(),
+                finished.file_size.into(),
+                finished.expires_at.into(),
+                now.into(),
+            ],
+        )
+        .await?;
+    rows.first().map(task_from).transpose()
+}
+
+/// What follows a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sequel {
+    /// Back to the queue until `run_at`.
+    Retry { run_at: i64 },
+    /// A permanent error.
+    Fail,
+    /// The retries are spent.
+    Bury,
+}
+
+/// Ends an attempt without a file. `error` is JSON, `attempts` the JSON list with this attempt added.
+/// `None` when the claim is lost.
+pub async fn fail(
+    database: &dyn Database,
+    claim: &Held,
+    sequel: Sequel,
+    error: &str,
+    attempts: &str,
+    now: i64,
+) -> Result<Option<Task>> {
+    let (status, run_at, finished_at) = match sequel {
+        Sequel::Retry { run_at } => ("queued", run_at, None),
+        Sequel::Fail => ("failed", now, Some(now)),
+        Sequel::Bury => ("dead", now, Some(now)),
+    };
+    let sql = format!(
+        "UPDATE tasks SET status = $3, run_at = $4, finished_at = $5, error = $6, attempts = $7, \
+           updated_at = $8, lease_owner = NULL, lease_expires_at = NULL \
+         WHERE task_id = $1 AND fence = $2 AND status = 'running' RETURNING {COLUMNS}"
+    );
+    let rows = database
+        .query(
+            &sql,
+            &[
+                claim.task_id.as_str().into(),
+                claim.fence.into(),
+                status.into(),
+                run_at.into(),
+                finished_at.into(),
+                error.into(),
+                attempts.into(),
+                now.into(),
+            ],
+        )
+        .await?;
+    rows.first().map(task_from).transpose()
+}
+
+/// Gives every claim of a stopping worker back; what it began uses up no attempt (PF-10).
+pub async fn release(database: &dyn Database, worker_id: &str, now: i64) -> Result<u64> {
+    database
+        .execute(
+            "UPDATE tasks SET status = 'queued', attempt = attempt - 1, run_at = $2, updated_at = $2, \
+               lease_owner = NULL, lease_expires_at = NULL \
+             WHERE lease_owner = $1 AND status = 'running'",
+            &[worker_id.into(), now.into()],
+        )
+        .await
+}
+
+/// Puts tasks of dead workers back; that uses up no attempt, but a task that outlives ten workers is held
+/// to be what kills them and is buried with `error`. Returns how many it moved.
+pub async fn rescue(database: &dyn Database, now: i64, error: &str) -> Result<u64> {
+    database
+        .execute(
+            "UPDATE tasks SET \
+               status = CASE WHEN rescues >= $3 THEN 'dead' ELSE 'queued' END, \
+               error = CASE WHEN rescues >= $3 THEN $2 ELSE error END, \
+               finished_at = CASE WHEN rescues >= $3 THEN $1 ELSE finished_at END, \
+               attempt = CASE WHEN rescues >= $3 THEN attempt ELSE attempt - 1 END, \
+               rescues = rescues + 1, run_at = $1, updated_at = $1, \
+               lease_owner = NULL, lease_expires_at = NULL \
+             WHERE status = 'running' AND lease_expires_at <= $1",
+            &[now.into(), error.into(), RESCUES_MAX.into()],
+        )
+        .await
+}
+
+/// The dead letters, newest first, and how many there are.
+pub async fn dead_letters(database: &dyn Database, page: Page) -> Result<(Vec<Task>, i64)> {
+    let total = database
+        .query(
+            "SELECT COUNT(*) AS total FROM tasks WHERE status = 'dead' AND deleted_at IS NULL",
+            &[],
+        )
+        .await?
+        .first()
+        .map_or(Ok(0), |row| row.get("total"))?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM tasks WHERE status = 'dead' AND deleted_at IS NULL \
+         ORDER BY finished_at DESC, task_id DESC LIMIT $1 OFFSET $2"
+    );
+    let rows = database
+        .query(&sql, &[page.limit().into(), page.offset().into()])
+        .await?;
+    Ok((rows.iter().map(task_from).collect::<Result<_>>()?, total))
+}
+
+/// Puts a dead letter back into the queue with fresh retries; its history stays. `None` when it is none.
+pub async fn replay(database: &dyn Database, task_id: &str, now: i64) -> Result<Option<Task>> {
+    let sql = format!(
+        "UPDATE tasks SET status = 'queued', attempt = 0, rescues = 0, error = NULL, finished_at = NULL, \
+           run_at = $2, updated_at = $2 \
+         WHERE task_id = $1 AND status = 'dead' AND deleted_at IS NULL RETURNING {COLUMNS}"
+    );
+    let rows = database.query(&sql, &[task_id.into(), now.into()]).await?;
+    rows.first().map(task_from).transpose()
+}
