@@ -2,9 +2,12 @@
 //! `auth` tokens and signatures, `store` all SQL, and `spin` (feature) the handler prelude and the
 //! Spin adapters of the store.
 
+pub mod auth;
 pub mod domain;
 pub mod error;
 pub mod limits;
+#[cfg(feature = "spin")]
+pub mod spin;
 pub mod store;
 pub mod wire;
 

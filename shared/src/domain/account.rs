@@ -1,9 +1,7 @@
 //! Who a person is: audience, role, e-mail address, password, nickname (ID-1, ID-3, ID-5).
 
 use crate::error::{Error, Result};
-use crate::limits::{
-    EMAIL_BYTES_MAX, NICKNAME_CHARS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN,
-};
+use crate::limits::{EMAIL_BYTES_MAX, NICKNAME_CHARS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 
 /// Whom a token is for. Each audience has its own key; a token of one is refused by the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +57,7 @@ impl Role {
         Self::ALL
             .into_iter()
             .find(|role| role.as_str() == text)
-            .ok_or_else(|| {
-                Error::invalid("role", "The role is one of user, vip, reviewer, admin.")
-            })
+            .ok_or_else(|| Error::invalid("role", "The role is one of user, vip, reviewer, admin."))
     }
 
     /// Reviewers and admins live in a realm of their own.
@@ -177,7 +173,16 @@ mod tests {
             Email::parse(" Ada@Example.COM ").unwrap().as_str(),
             "ada@example.com"
         );
-        for bad in ["", "a", "a@b", "@b.c", "a@.c", "a b@c.d", "a@b.c\n<x@y.z>", "a@@b.c"] {
+        for bad in [
+            "",
+            "a",
+            "a@b",
+            "@b.c",
+            "a@.c",
+            "a b@c.d",
+            "a@b.c\n<x@y.z>",
+            "a@@b.c",
+        ] {
             assert!(Email::parse(bad).is_err(), "{bad:?}");
         }
     }

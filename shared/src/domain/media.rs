@@ -51,7 +51,11 @@ impl MediaUrl {
         let mut url = self.0.clone();
         let had_query = url.query().is_some();
         url.set_query(None);
-        if had_query { format!("{url}?…") } else { url.into() }
+        if had_query {
+            format!("{url}?…")
+        } else {
+            url.into()
+        }
     }
 }
 

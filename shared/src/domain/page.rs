@@ -33,12 +33,7 @@ fn bounded(field: &str, text: Option<&str>, default: u32, max: u32) -> Result<u3
     text.parse()
         .ok()
         .filter(|number| (1..=max).contains(number))
-        .ok_or_else(|| {
-            Error::invalid(
-                field,
-                format!("{field} is a whole number from 1 to {max}."),
-            )
-        })
+        .ok_or_else(|| Error::invalid(field, format!("{field} is a whole number from 1 to {max}.")))
 }
 
 #[cfg(test)]
@@ -55,7 +50,13 @@ mod tests {
             }
         );
         assert_eq!(Page::parse(Some("3"), Some("100")).unwrap().offset(), 200);
-        for (number, size) in [("0", "20"), ("1", "101"), ("-1", "20"), ("x", "20"), ("1", "")] {
+        for (number, size) in [
+            ("0", "20"),
+            ("1", "101"),
+            ("-1", "20"),
+            ("x", "20"),
+            ("1", ""),
+        ] {
             assert!(Page::parse(Some(number), Some(size)).is_err());
         }
     }

@@ -18,7 +18,9 @@ pub async fn count(database: &dyn Database, subject: &str, now: i64) -> Result<(
             &[subject.into(), now.into(), (now - window_ms).into()],
         )
         .await?;
-    let row = rows.first().ok_or_else(|| crate::Error::internal("no count came back"))?;
+    let row = rows
+        .first()
+        .ok_or_else(|| crate::Error::internal("no count came back"))?;
     Ok((
         row.get("failures")?,
         row.get::<i64>("window_started_at")? + window_ms,

@@ -41,9 +41,7 @@ pub async fn pending(database: &dyn Database) -> Result<Vec<&'static Migration>>
             &[],
         )
         .await?;
-    let rows = database
-        .query("SELECT number FROM migrations", &[])
-        .await?;
+    let rows = database.query("SELECT number FROM migrations", &[]).await?;
     let applied = rows
         .iter()
         .map(|row| row.get("number"))

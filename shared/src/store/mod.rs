@@ -24,7 +24,6 @@ pub mod tasks;
 pub mod tickets;
 pub mod users;
 
-
 /// Which SQL a database speaks, where the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -50,7 +49,10 @@ pub struct Row {
 }
 
 /// A database. Implementations give every call a connection that nobody else uses meanwhile.
-#[async_trait]
+///
+/// In a component futures stay on their one thread; natively they move between threads.
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 pub trait Database: Send + Sync {
     fn dialect(&self) -> Dialect;
 

@@ -1,8 +1,8 @@
 //! Logins. A session is the family of one login's refresh tokens; its `rotation` names the only one that
 //! is good, so nothing secret lies in the database.
 
+use super::Database;
 use super::users::{User, user_from};
-use super::{Database, Row};
 use crate::error::Result;
 
 /// Opens a session, but only while `password_hash` is still the user's: a password change that ran
@@ -16,8 +16,8 @@ pub async fn open(
 ) -> Result<bool> {
     let rows = database
         .query(
-            "INSERT INTO sessions (session_id, user_id, rotation, created_at, expires_at) \
-             SELECT $1, user_id, 0, CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM users \
+            "INSERT INTO sessions (session_id, user_id, generation, rotation, created_at, expires_at) \
+             SELECT CAST($1 AS TEXT), user_id, generation, 0, CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM users \
              WHERE user_id = $2 AND password_hash = $3 RETURNING session_id",
             &[
                 session_id.into(),
@@ -32,15 +32,11 @@ pub async fn open(
 }
 
 /// The user of a session that is neither revoked nor expired.
-pub async fn user_of(
-    database: &dyn Database,
-    session_id: &str,
-    now: i64,
-) -> Result<Option<User>> {
+pub async fn user_of(database: &dyn Database, session_id: &str, now: i64) -> Result<Option<User>> {
     let rows = database
         .query(
             "SELECT u.user_id, u.audience, u.email, u.password_hash, u.nickname, u.role, u.created_at \
-             FROM sessions s JOIN users u ON u.user_id = s.user_id \
+             FROM sessions s JOIN users u ON u.user_id = s.user_id AND u.generation = s.generation \
              WHERE s.session_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2",
             &[session_id.into(), now.into()],
         )
@@ -51,8 +47,8 @@ pub async fn user_of(
 /// What became of a refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// The next rotation's number.
-    Rotated(i64),
+    /// Whose it is, and the next rotation's number.
+    Rotated { user_id: String, rotation: i64 },
     /// The token had been used before: the family is revoked.
     Reused,
     /// Revoked, expired or unknown.
@@ -71,12 +67,22 @@ pub async fn rotate(
         .query(
             "UPDATE sessions SET rotation = rotation + 1, expires_at = $4 \
              WHERE session_id = $1 AND rotation = $2 AND revoked_at IS NULL AND expires_at > $3 \
-             RETURNING rotation",
-            &[session_id.into(), used.into(), now.into(), expires_at.into()],
+               AND EXISTS (SELECT 1 FROM users u \
+                 WHERE u.user_id = sessions.user_id AND u.generation = sessions.generation) \
+             RETURNING user_id, rotation",
+            &[
+                session_id.into(),
+                used.into(),
+                now.into(),
+                expires_at.into(),
+            ],
         )
         .await?;
     if let Some(row) = rows.first() {
-        return rotation_from(row).map(Rotation::Rotated);
+        return Ok(Rotation::Rotated {
+            user_id: row.get("user_id")?,
+            rotation: row.get("rotation")?,
+        });
     }
     let revoked = database
         .execute(
@@ -92,15 +98,11 @@ pub async fn rotate(
     })
 }
 
-fn rotation_from(row: &Row) -> Result<i64> {
-    row.get("rotation")
-}
-
 /// Ends every session of a user at once (ID-2).
 pub async fn revoke_all(database: &dyn Database, user_id: &str, now: i64) -> Result<u64> {
     database
         .execute(
-            "UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL",
+            "UPDATE users SET generation = generation + 1, updated_at = $2 WHERE user_id = $1",
             &[user_id.into(), now.into()],
         )
         .await
@@ -109,6 +111,9 @@ pub async fn revoke_all(database: &dyn Database, user_id: &str, now: i64) -> Res
 /// Removes sessions that ended before `before`.
 pub async fn purge(database: &dyn Database, before: i64) -> Result<u64> {
     database
-        .execute("DELETE FROM sessions WHERE expires_at < $1", &[before.into()])
+        .execute(
+            "DELETE FROM sessions WHERE expires_at < $1",
+            &[before.into()],
+        )
         .await
 }

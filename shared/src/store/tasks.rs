@@ -184,6 +184,8 @@ pub struct Filter {
     pub kind: Option<String>,
     pub statuses: Vec<Status>,
     pub name: Option<String>,
+    /// Only those whose file's time is over at this moment (`true`), or not yet (`false`).
+    pub overdue: Option<(bool, i64)>,
 }
 
 /// The owner's tasks, newest first, and how many there are in all.
@@ -211,6 +213,14 @@ pub async fn list(
         parameters.push(name.as_str().into());
         clause += &format!(" AND name = ${}", parameters.len());
     }
+    if let Some((overdue, now)) = filter.overdue {
+        parameters.push(now.into());
+        let place = parameters.len();
+        clause += &match overdue {
+            true => format!(" AND expires_at <= ${place}"),
+            false => format!(" AND (expires_at IS NULL OR expires_at > ${place})"),
+        };
+    }
     let count = format!("SELECT COUNT(*) AS total FROM tasks WHERE {clause}");
     let total = database
         .query(&count, &parameters)
@@ -229,14 +239,9 @@ pub async fn list(
 }
 
 /// Tasks that changed at or after `since`, oldest change first; drives progress of other processes' tasks.
-pub async fn changed_since(
-    database: &dyn Database,
-    since: i64,
-    limit: i64,
-) -> Result<Vec<Task>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM tasks WHERE updated_at >= $1 ORDER BY updated_at LIMIT $2"
-    );
+pub async fn changed_since(database: &dyn Database, since: i64, limit: i64) -> Result<Vec<Task>> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM tasks WHERE updated_at >= $1 ORDER BY updated_at LIMIT $2");
     let rows = database.query(&sql, &[since.into(), limit.into()]).await?;
     rows.iter().map(task_from).collect()
 }

@@ -90,8 +90,8 @@ pub async fn set_nickname(
     rows.first().map(user_from).transpose()
 }
 
-/// Replaces the password only where `old_hash` is still the current one, so that of two changes at once
-/// one is refused. Returns whether it did.
+/// Replaces the password and revokes all sessions in one statement (ID-2), only where `old_hash` is still
+/// the current one, so that of two changes at once one is refused. Returns whether it did.
 pub async fn replace_password(
     database: &dyn Database,
     user_id: &str,
@@ -101,7 +101,8 @@ pub async fn replace_password(
 ) -> Result<bool> {
     let changed = database
         .execute(
-            "UPDATE users SET password_hash = $3, updated_at = $4 WHERE user_id = $1 AND password_hash = $2",
+            "UPDATE users SET password_hash = $3, generation = generation + 1, updated_at = $4 \
+             WHERE user_id = $1 AND password_hash = $2",
             &[user_id.into(), old_hash.into(), new_hash.into(), now.into()],
         )
         .await?;

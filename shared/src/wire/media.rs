@@ -1,5 +1,7 @@
 //! Parse and download.
 
+use crate::domain::media::{Format, MediaUrl, Mode};
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// `POST /api/v1/parse`.
@@ -50,4 +52,24 @@ pub struct DownloadRequest {
 pub struct DownloadAnswer {
     pub task_id: String,
     pub history_id: String,
+}
+
+/// A download as it stands in its task's row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DownloadSpec {
+    pub url: String,
+    pub mode: Mode,
+    /// As the caller wrote it: `best`, `720p`, `audio`.
+    pub quality: String,
+    pub format: Format,
+}
+
+impl DownloadSpec {
+    pub fn media_url(&self) -> Result<MediaUrl> {
+        MediaUrl::parse(&self.url)
+    }
+
+    pub fn from_json(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|cause| Error::internal(format!("spec: {cause}")))
+    }
 }

@@ -1,4 +1,8 @@
 //! The JSON shapes of the contract.
 
+pub mod account;
+pub mod envelope;
+pub mod history;
 pub mod media;
 pub mod task;
+pub mod time;

@@ -1,5 +1,9 @@
-//! Tasks.
+//! Tasks as their owners and the admins see them.
 
+use super::media::DownloadSpec;
+use super::time::rfc3339;
+use crate::error::{Error, Result};
+use crate::store::tasks::Task;
 use serde::{Deserialize, Serialize};
 
 /// How far a task is. Every field but `percent` and `stage` may be unknown.
@@ -21,4 +25,103 @@ pub struct Progress {
     pub eta: Option<f64>,
     #[serde(default)]
     pub rows: Option<i64>,
+}
+
+/// Why a task has no file. `code` is one of the stable words of [`crate::domain::task::Failure`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskError {
+    pub code: String,
+    pub message: String,
+}
+
+/// The finished file (VA-7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskResult {
+    pub file_name: String,
+    /// Bytes.
+    pub file_size: i64,
+    pub md5: String,
+    pub sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// One failed attempt in a dead letter's history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    pub attempt: i64,
+    pub error: TaskError,
+    pub at: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskAnswer {
+    pub task_id: String,
+    pub kind: String,
+    pub status: String,
+    pub name: String,
+    pub progress: Progress,
+    pub attempt: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<TaskError>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<TaskResult>,
+    pub created_at: String,
+    pub started_at: Option<String>,
+    pub finished_at: Option<String>,
+}
+
+/// A spent task with all its attempts (VA-3), for admins.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeadLetter {
+    #[serde(flatten)]
+    pub task: TaskAnswer,
+    pub owner_id: String,
+    /// The media URL without its query.
+    pub source: String,
+    pub attempts: Vec<Attempt>,
+}
+
+impl TaskAnswer {
+    pub fn from_task(task: &Task) -> Result<Self> {
+        Ok(Self {
+            task_id: task.task_id.clone(),
+            kind: task.kind.clone(),
+            status: task.status.as_str().to_owned(),
+            name: task.name.clone(),
+            progress: read("progress", &task.progress)?,
+            attempt: task.attempt.max(1),
+            error: task
+                .error
+                .as_deref()
+                .map(|text| read("error", text))
+                .transpose()?,
+            result: task
+                .result
+                .as_deref()
+                .map(|text| read("result", text))
+                .transpose()?,
+            created_at: rfc3339(task.created_at),
+            started_at: task.started_at.map(rfc3339),
+            finished_at: task.finished_at.map(rfc3339),
+        })
+    }
+}
+
+impl DeadLetter {
+    pub fn from_task(task: &Task) -> Result<Self> {
+        let spec: DownloadSpec = read("spec", &task.spec)?;
+        Ok(Self {
+            task: TaskAnswer::from_task(task)?,
+            owner_id: task.owner_id.clone(),
+            source: spec.media_url()?.redacted(),
+            attempts: read("attempts", &task.attempts)?,
+        })
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(column: &str, text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(|cause| Error::internal(format!("column {column}: {cause}")))
 }

@@ -7,6 +7,7 @@ CREATE TABLE users (
     password_hash TEXT NOT NULL,
     nickname      TEXT NOT NULL,
     role          TEXT NOT NULL,              -- user | vip | admin | reviewer
+    generation    BIGINT NOT NULL DEFAULT 0, -- of sessions: raising it revokes them all at once
     created_at    BIGINT NOT NULL,
     updated_at    BIGINT NOT NULL,
     UNIQUE (audience, email)
@@ -16,12 +17,12 @@ CREATE TABLE users (
 CREATE TABLE sessions (
     session_id TEXT PRIMARY KEY,
     user_id    TEXT NOT NULL REFERENCES users (user_id) ON DELETE CASCADE,
+    generation BIGINT NOT NULL,              -- the user's when the session opened
     rotation   BIGINT NOT NULL,              -- the only rotation whose refresh token is good
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     revoked_at BIGINT
 );
-CREATE INDEX sessions_by_user ON sessions (user_id) WHERE revoked_at IS NULL;
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
 CREATE TABLE login_attempts (

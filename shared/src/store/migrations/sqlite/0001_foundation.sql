@@ -7,6 +7,7 @@ CREATE TABLE users (
     password_hash TEXT NOT NULL,
     nickname      TEXT NOT NULL,
     role          TEXT NOT NULL,              -- user | vip | admin | reviewer
+    generation    INTEGER NOT NULL DEFAULT 0, -- of sessions: raising it revokes them all at once
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL,
     UNIQUE (audience, email)
@@ -16,12 +17,12 @@ CREATE TABLE users (
 CREATE TABLE sessions (
     session_id TEXT PRIMARY KEY,
     user_id    TEXT NOT NULL REFERENCES users (user_id) ON DELETE CASCADE,
+    generation INTEGER NOT NULL,              -- the user's when the session opened
     rotation   INTEGER NOT NULL,              -- the only rotation whose refresh token is good
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     revoked_at INTEGER
 ) STRICT;
-CREATE INDEX sessions_by_user ON sessions (user_id) WHERE revoked_at IS NULL;
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
 CREATE TABLE login_attempts (

@@ -1,0 +1,54 @@
+//! Who calls: the bearer token, checked against its audience's key and its session's row.
+
+use super::http::Call;
+use super::{now_ms, variable};
+use crate::auth::token::{self, Claims, Purpose};
+use crate::domain::account::{Audience, Role};
+use crate::error::{Code, Error, Result};
+use crate::store::sessions;
+use crate::store::users::User;
+
+/// The variable that holds an audience's key.
+pub fn key_variable(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Users => "users_key",
+        Audience::Projects => "projects_key",
+        Audience::Sites => "sites_key",
+        Audience::Admins => "admins_key",
+    }
+}
+
+/// The person behind the request. Errors: 40101, 40102.
+pub async fn authenticate(call: &mut Call, audience: Audience) -> Result<User> {
+    let now = now_ms();
+    let claims = claims(call, audience, now / 1000).await?;
+    let user = sessions::user_of(call.database().await?, &claims.sid, now)
+        .await?
+        .filter(|user| user.user_id == claims.sub && user.audience == audience);
+    user.ok_or_else(token::bad_token)
+}
+
+/// As [`authenticate`] for the admins' realm, with the role it needs; an admin may do what a reviewer may.
+pub async fn authenticate_admin(call: &mut Call, role: Role) -> Result<User> {
+    let user = authenticate(call, Audience::Admins).await?;
+    if user.role == Role::Admin || user.role == role {
+        Ok(user)
+    } else {
+        Err(Error::new(
+            Code::Forbidden,
+            "This needs an admin's account.",
+        ))
+    }
+}
+
+async fn claims(call: &Call, audience: Audience, now_s: i64) -> Result<Claims> {
+    let (scheme, token) = call
+        .header("authorization")
+        .and_then(|value| value.split_once(' '))
+        .ok_or_else(token::bad_token)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(token::bad_token());
+    }
+    let key = variable(key_variable(audience)).await?;
+    token::verify(&key, token.trim(), audience, Purpose::Access, now_s)
+}

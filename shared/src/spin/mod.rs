@@ -1,0 +1,34 @@
+//! What a component needs of Spin: the handler prelude ([`http`]), the caller ([`caller`]), logins ([`login`]), variables,
+//! the clock, and the Spin adapters of the store.
+
+pub mod caller;
+pub mod database;
+pub mod http;
+pub mod login;
+mod postgres;
+mod sqlite;
+pub mod task;
+pub mod worker;
+
+use crate::error::{Error, Result};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the epoch.
+pub fn now_ms() -> i64 {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A fresh UUIDv7.
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// A variable that `spin.toml` grants to this component.
+pub async fn variable(name: &str) -> Result<String> {
+    spin_sdk::variables::get(name)
+        .await
+        .map_err(|cause| Error::internal(format!("variable {name}: {cause}")))
+}
