@@ -70,7 +70,11 @@ async fn an_hls_stream_becomes_one_file_with_its_own_checksum() {
     assert_eq!(task["result"]["file_size"], file.body.len());
     let sha256 = hex::encode(sha2::Sha256::digest(&file.body));
     assert_eq!(task["result"]["sha256"], sha256.as_str());
-    let segments = shelf.seen().iter().filter(|seen| seen.name.ends_with(".ts")).count();
+    let segments = shelf
+        .seen()
+        .iter()
+        .filter(|seen| seen.name.ends_with(".ts"))
+        .count();
     assert!(segments >= 3, "{segments} segments were asked for");
 }
 
@@ -83,11 +87,16 @@ async fn sound_alone_becomes_an_audio_file() {
             "url": shelf.url("clip.mp4"), "mode": "quick_download", "quality": "audio", "format": format,
         });
         let data = user.download_with(&body).await.ok_with(202);
-        let task = user.succeeded(data["task_id"].as_str().expect("an id")).await;
+        let task = user
+            .succeeded(data["task_id"].as_str().expect("an id"))
+            .await;
         let name = task["result"]["file_name"].as_str().expect("a name");
         assert!(name.ends_with(&format!(".{format}")), "{task:#}");
         let size = task["result"]["file_size"].as_u64().expect("a size");
-        assert!((1000..clip().bytes.len() as u64 / 2).contains(&size), "{task:#}");
+        assert!(
+            (1000..clip().bytes.len() as u64 / 2).contains(&size),
+            "{task:#}"
+        );
     }
 }
 
@@ -99,7 +108,13 @@ async fn another_container_is_made_from_the_same_streams() {
     let data = user.download_with(&body).await.ok_with(202);
     let task_id = data["task_id"].as_str().expect("an id");
     let task = user.succeeded(task_id).await;
-    assert!(task["result"]["file_name"].as_str().expect("a name").ends_with(".mkv"), "{task:#}");
+    assert!(
+        task["result"]["file_name"]
+            .as_str()
+            .expect("a name")
+            .ends_with(".mkv"),
+        "{task:#}"
+    );
     let file = user.file_of_task(task_id).await;
     // The magic number of EBML, which Matroska is written in.
     assert_eq!(&file.body[..4], [0x1a, 0x45, 0xdf, 0xa3]);
@@ -112,8 +127,14 @@ async fn a_quick_download_expires_and_an_archive_does_not() {
     for (mode, expires) in [("quick_download", true), ("archive", false)] {
         let body = json!({ "url": shelf.url("clip.mp4"), "mode": mode });
         let data = user.download_with(&body).await.ok_with(202);
-        let task = user.succeeded(data["task_id"].as_str().expect("an id")).await;
-        assert_eq!(task["result"]["expires_at"].is_string(), expires, "{task:#}");
+        let task = user
+            .succeeded(data["task_id"].as_str().expect("an id"))
+            .await;
+        assert_eq!(
+            task["result"]["expires_at"].is_string(),
+            expires,
+            "{task:#}"
+        );
     }
 }
 
@@ -124,11 +145,26 @@ async fn a_submission_names_the_field_that_is_wrong() {
     for (body, field) in [
         (json!({ "url": url }), "mode"),
         (json!({ "url": url, "mode": "keep" }), "mode"),
-        (json!({ "url": url, "mode": "archive", "quality": "1081p" }), "quality"),
-        (json!({ "url": url, "mode": "archive", "quality": "best[height<=?1080]" }), "quality"),
-        (json!({ "url": url, "mode": "archive", "format": "exe" }), "format"),
-        (json!({ "url": url, "mode": "archive", "format": "mp3" }), "format"),
-        (json!({ "url": url, "mode": "archive", "quality": "audio", "format": "mp4" }), "format"),
+        (
+            json!({ "url": url, "mode": "archive", "quality": "1081p" }),
+            "quality",
+        ),
+        (
+            json!({ "url": url, "mode": "archive", "quality": "best[height<=?1080]" }),
+            "quality",
+        ),
+        (
+            json!({ "url": url, "mode": "archive", "format": "exe" }),
+            "format",
+        ),
+        (
+            json!({ "url": url, "mode": "archive", "format": "mp3" }),
+            "format",
+        ),
+        (
+            json!({ "url": url, "mode": "archive", "quality": "audio", "format": "mp4" }),
+            "format",
+        ),
     ] {
         let answer = user.download_with(&body).await.refused(40001);
         if body.get("mode").is_some() {
@@ -140,7 +176,11 @@ async fn a_submission_names_the_field_that_is_wrong() {
 #[tokio::test]
 async fn submitting_needs_a_token() {
     let shelf = media().shelf();
-    shared().anonymous().download(&shelf.url("clip.mp4")).await.refused(40101);
+    shared()
+        .anonymous()
+        .download(&shelf.url("clip.mp4"))
+        .await
+        .refused(40101);
     assert_eq!(shelf.seen(), []);
 }
 
@@ -160,7 +200,8 @@ async fn an_idempotency_key_replays_the_first_answer() {
     let key = unique();
     let first = under_key(&user, &key, &body).await.ok_with(202);
     assert_eq!(under_key(&user, &key, &body).await.ok_with(202), first);
-    user.succeeded(first["task_id"].as_str().expect("an id")).await;
+    user.succeeded(first["task_id"].as_str().expect("an id"))
+        .await;
     assert_eq!(under_key(&user, &key, &body).await.ok_with(202), first);
     assert_eq!(user.tasks("").await.ok()["total"], 1);
 

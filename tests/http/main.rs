@@ -7,6 +7,7 @@ mod files;
 mod openapi;
 mod parse;
 mod tasks;
+mod tokens;
 mod ws;
 
 use std::sync::LazyLock;

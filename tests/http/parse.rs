@@ -41,7 +41,10 @@ async fn an_hls_video_is_parsed() {
     let shelf = media().shelf();
     let user = shared().user().await;
     let answer = user.parse(&shelf.url("hls/index.m3u8")).await.ok();
-    assert!(!answer["formats"].as_array().expect("a list").is_empty(), "{answer:#}");
+    assert!(
+        !answer["formats"].as_array().expect("a list").is_empty(),
+        "{answer:#}"
+    );
 }
 
 #[tokio::test]
@@ -102,7 +105,12 @@ async fn what_is_no_plain_web_address_is_refused_at_the_edge() {
         user.parse(url).await.refused_field("url");
         user.download(url).await.refused_field("url");
     }
-    for body in [json!({}), json!({ "url": 7 }), json!({ "url": null }), json!({ "url": ["a"] })] {
+    for body in [
+        json!({}),
+        json!({ "url": 7 }),
+        json!({ "url": null }),
+        json!({ "url": ["a"] }),
+    ] {
         user.post("/api/v1/parse", &body).await.refused(40001);
         user.post("/api/v1/download", &body).await.refused(40001);
     }
@@ -135,8 +143,10 @@ const INNER_HOSTS: [&str; 18] = [
 async fn inner_addresses_are_refused_in_every_notation() {
     let shelf = media().shelf();
     let user = shared().user().await;
-    let mut urls: Vec<String> =
-        INNER_HOSTS.iter().map(|host| shelf.forbidden_url(host, "clip.mp4")).collect();
+    let mut urls: Vec<String> = INNER_HOSTS
+        .iter()
+        .map(|host| shelf.forbidden_url(host, "clip.mp4"))
+        .collect();
     urls.extend(
         [
             "http://169.254.169.254/latest/meta-data/",
@@ -194,6 +204,10 @@ async fn no_option_reaches_the_extractor() {
 #[tokio::test]
 async fn parsing_needs_a_token() {
     let shelf = media().shelf();
-    shared().anonymous().parse(&shelf.url("clip.mp4")).await.refused(40101);
+    shared()
+        .anonymous()
+        .parse(&shelf.url("clip.mp4"))
+        .await
+        .refused(40101);
     assert_eq!(shelf.seen(), []);
 }

@@ -19,7 +19,8 @@ async fn a_task_shows_its_whole_life() {
     assert_eq!(task["progress"]["percent"], 100.0);
     assert_eq!(task["result"]["file_name"], "clip.mp4");
     let time = |name: &str| task[name].as_str().expect("a time").to_owned();
-    let (created, started, finished) = (time("created_at"), time("started_at"), time("finished_at"));
+    let (created, started, finished) =
+        (time("created_at"), time("started_at"), time("finished_at"));
     assert!(created <= started && started <= finished, "{task:#}");
     assert!(created.ends_with('Z'), "{created} is not UTC");
 
@@ -94,7 +95,10 @@ async fn a_list_is_paged_filtered_and_newest_first() {
     ids.push(failed.clone());
 
     let page = user.tasks("?page=1&page_size=2").await.ok();
-    assert_eq!((&page["total"], &page["page"], &page["page_size"]), (&json!(3), &json!(1), &json!(2)));
+    assert_eq!(
+        (&page["total"], &page["page"], &page["page_size"]),
+        (&json!(3), &json!(1), &json!(2))
+    );
     assert_eq!(page["items"][0]["task_id"], ids[2].as_str(), "{page:#}");
     assert_eq!(page["items"][1]["task_id"], ids[1].as_str());
     let page = user.tasks("?page=2&page_size=2").await.ok();
@@ -106,7 +110,10 @@ async fn a_list_is_paged_filtered_and_newest_first() {
     assert_eq!(page["total"], 1, "{page:#}");
     assert_eq!(page["items"][0]["task_id"], failed.as_str());
     assert_eq!(user.tasks("?kind=export").await.ok()["total"], 0);
-    assert_eq!(user.tasks("?kind=video&status=succeeded").await.ok()["total"], 2);
+    assert_eq!(
+        user.tasks("?kind=video&status=succeeded").await.ok()["total"],
+        2
+    );
     assert_eq!(user.history("?status=0").await.ok()["total"], 1);
     assert_eq!(user.history("?status=1&page_size=1").await.ok()["total"], 2);
     assert_eq!(shared().user().await.tasks("").await.ok()["total"], 0);
@@ -122,7 +129,9 @@ async fn a_page_is_bounded() {
             _ => user.history(query).await,
         };
         for size in ["0", "101", "-1", "x", "", "1e2", "99999999999999999999"] {
-            ask(&format!("?page_size={size}")).await.refused_field("page_size");
+            ask(&format!("?page_size={size}"))
+                .await
+                .refused_field("page_size");
         }
         for page in ["0", "-1", "x", "9223372036854775807"] {
             ask(&format!("?page={page}")).await.refused_field("page");
@@ -142,7 +151,10 @@ async fn a_running_task_is_cancelled_with_all_its_processes() {
         task["progress"]["downloaded_bytes"].as_u64() > Some(0)
     })
     .await;
-    assert!(!children_of(app.pid()).is_empty(), "nothing runs under the worker");
+    assert!(
+        !children_of(app.pid()).is_empty(),
+        "nothing runs under the worker"
+    );
     let answered = user.cancel(&task_id).await.ok();
     assert_eq!(answered["status"], "cancelled", "{answered:#}");
     eventually("its processes are gone", PATIENCE, async || {
@@ -150,11 +162,14 @@ async fn a_running_task_is_cancelled_with_all_its_processes() {
     })
     .await;
     eventually("its files are gone", PATIENCE, async || {
-        files_under(&app.data().join("tmp")).is_empty().then_some(())
+        files_under(&app.data().join("tmp"))
+            .is_empty()
+            .then_some(())
     })
     .await;
     assert_eq!(user.task(&task_id).await.ok()["status"], "cancelled");
-    user.cancel(&task_id).await.refused(40901);
+    let again = user.cancel(&task_id).await.ok();
+    assert_eq!(again["status"], "cancelled", "{again:#}");
     user.sign(&task_id).await.refused(40901);
 }
 
@@ -166,7 +181,11 @@ fn children_of(pid: u32) -> Vec<u32> {
     threads
         .flatten()
         .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|line| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
         .filter_map(|pid| pid.parse().ok())
         .collect()
 }
@@ -178,7 +197,7 @@ async fn a_finished_task_cannot_be_cancelled() {
     let (task_id, _) = user.submit(&shelf.url("clip.mp4")).await;
     user.succeeded(&task_id).await;
     user.cancel(&task_id).await.refused(40901);
-    user.file_of_task(&task_id).await;
+    assert_eq!(user.task(&task_id).await.ok()["status"], "succeeded");
 }
 
 #[tokio::test]
@@ -198,7 +217,9 @@ async fn a_deleted_task_is_gone_with_its_file() {
     assert!(matches!(answer.status, 404 | 410), "{answer}");
     user.delete_task(&task_id).await.refused(40401);
     eventually("the file is gone", PATIENCE, async || {
-        files_under(&app.data().join("archive")).is_empty().then_some(())
+        files_under(&app.data().join("archive"))
+            .is_empty()
+            .then_some(())
     })
     .await;
 }
@@ -212,7 +233,9 @@ async fn a_history_entry_is_deleted_with_its_task() {
     let path = format!("/api/v1/user/history/{history_id}");
     stranger.delete(&path).await.refused(40301);
     shared().anonymous().delete(&path).await.refused(40101);
-    user.delete("/api/v1/user/history/not-an-id").await.refused(40001);
+    user.delete("/api/v1/user/history/not-an-id")
+        .await
+        .refused(40001);
     user.delete(&path).await.ok();
     assert_eq!(user.history("").await.ok()["total"], 0);
     user.delete(&path).await.refused(40401);
@@ -224,7 +247,8 @@ async fn a_running_task_that_is_deleted_stops() {
     let user = app.user().await;
     let shelf = media().shelf();
     let (task_id, _) = user.submit(&shelf.url("slow.mp4")).await;
-    user.wait_for_task(&task_id, "it runs", |task| task["status"] == "running").await;
+    user.wait_for_task(&task_id, "it runs", |task| task["status"] == "running")
+        .await;
     user.delete_task(&task_id).await.ok();
     user.task(&task_id).await.refused(40401);
     eventually("nothing is left of it", PATIENCE, async || {
@@ -236,18 +260,23 @@ async fn a_running_task_that_is_deleted_stops() {
 
 #[tokio::test]
 async fn a_quick_download_is_gone_after_its_time() {
-    let app = sqlite().config("media = { quick_ttl_s = 1, clean_interval_s = 1 }").start();
+    let app = sqlite()
+        .config("media = { quick_ttl_s = 1, clean_interval_s = 1 }")
+        .start();
     let user = app.user().await;
     let shelf = media().shelf();
     let body = json!({ "url": shelf.url("clip.mp4"), "mode": "quick_download" });
     let data = user.download_with(&body).await.ok_with(202);
     let task_id = data["task_id"].as_str().expect("an id");
-    user.wait_for_task(task_id, "it expires", |task| task["status"] == "expired").await;
+    user.wait_for_task(task_id, "it expires", |task| task["status"] == "expired")
+        .await;
     user.sign(task_id).await.refused(41001);
     user.file_of_task(task_id).await.refused(41001);
     assert_eq!(user.history("").await.ok()["items"][0]["status"], 2);
     eventually("the file is gone", PATIENCE, async || {
-        files_under(&app.data().join("tmp")).is_empty().then_some(())
+        files_under(&app.data().join("tmp"))
+            .is_empty()
+            .then_some(())
     })
     .await;
 }
