@@ -1,1 +1,4 @@
+//! The native binary's parts.
 
+pub mod egress;
+pub mod process;

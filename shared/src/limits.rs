@@ -88,3 +88,42 @@ pub const WEBSOCKETS_MAX: usize = 10_000;
 pub const WEBSOCKET_TASKS_MAX: u32 = 100;
 /// Chunk of a delivered file, bytes.
 pub const DELIVERY_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Resolving one name at the egress door, milliseconds.
+pub const RESOLVE_MS_MAX: u64 = 5_000;
+/// Addresses of one name that the egress door tries.
+pub const ADDRESSES_MAX: usize = 4;
+/// Connections at once through the loopback forward proxy.
+pub const PROXY_CONNECTIONS_MAX: usize = 1024;
+/// Reading the head of one request in the forward proxy, milliseconds.
+pub const PROXY_HEAD_MS_MAX: u64 = 10_000;
+/// Waiting for the head of an answer behind the forward proxy, milliseconds.
+pub const ANSWER_HEAD_MS_MAX: u64 = 30_000;
+/// Buffer of one direction of a tunnel, bytes.
+pub const TUNNEL_BUFFER_BYTES: usize = 16 * 1024;
+
+/// One line that a child process prints; the rest of a longer one is dropped, bytes.
+pub const PROCESS_LINE_BYTES_MAX: usize = 64 * 1024;
+/// Diagnostics of a child process that are kept, bytes.
+pub const PROCESS_STDERR_BYTES_MAX: usize = 64 * 1024;
+/// From SIGTERM to SIGKILL of a process group, milliseconds.
+pub const PROCESS_TERM_MS_MAX: u64 = 2_000;
+/// Asking a tool for its version, seconds.
+pub const TOOL_CHECK_S_MAX: u64 = 30;
+/// Setting up a tool, seconds.
+pub const TOOL_SETUP_S_MAX: u64 = 300;
+
+/// yt-dlp's wait for one read from a site, seconds; below [`TUNNEL_IDLE_MS_MAX`].
+pub const YTDLP_SOCKET_S_MAX: u64 = 20;
+/// yt-dlp's own retries within an attempt; the queue does the rest.
+pub const YTDLP_RETRIES: u32 = 1;
+/// What yt-dlp may fetch to find out what a URL is, bytes; it holds pages in memory.
+pub const EXTRACT_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// What a download may fetch beyond the size of its file: pages, headers, TLS, repeated ranges, bytes.
+pub const DOWNLOAD_OVERHEAD_BYTES: u64 = 256 * 1024 * 1024;
+/// Between two progress lines of yt-dlp, milliseconds.
+pub const YTDLP_PROGRESS_MS: u64 = 100;
+/// A title that is kept, characters.
+pub const TITLE_CHARS_MAX: usize = 500;
+/// The start of a finished file that shows whether it is a web page, bytes.
+pub const SNIFF_BYTES: usize = 1024;

@@ -1,6 +1,7 @@
 //! The pure rules: no IO, no clock, no randomness. Constructors parse and return `Result`.
 
 pub mod account;
+pub mod egress;
 pub mod file_name;
 pub mod media;
 pub mod page;

@@ -1,0 +1,9 @@
+//! The one way out (invariant 10): [`door`] resolves once and connects to permitted addresses only,
+//! [`forward_proxy`] puts yt-dlp and ffmpeg behind it.
+
+pub mod door;
+pub mod forward_proxy;
+mod tunnel;
+
+pub use door::{Door, EgressError};
+pub use forward_proxy::{ForwardProxy, ProxyTicket, Refusal, Upstream};
