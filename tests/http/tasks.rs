@@ -280,3 +280,20 @@ async fn a_quick_download_is_gone_after_its_time() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_statistics_count_what_became_of_the_downloads() {
+    let shelf = media().shelf();
+    let user = shared().user().await;
+    let path = "/api/v1/user/stats";
+    let none = json!({ "total": 0, "succeeded": 0, "failed": 0, "bytes": 0 });
+    assert_eq!(user.get(path).await.ok(), none);
+    for name in ["clip.mp4", "404.mp4"] {
+        let (task_id, _) = user.submit(&shelf.url(name)).await;
+        user.finished(&task_id).await;
+    }
+    let bytes = tests::clip().bytes.len();
+    let all = json!({ "total": 2, "succeeded": 1, "failed": 1, "bytes": bytes });
+    assert_eq!(user.get(path).await.ok(), all);
+    shared().anonymous().get(path).await.refused(40101);
+}
