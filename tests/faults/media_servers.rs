@@ -32,16 +32,16 @@ const fn retried(name: &'static str, code: &'static str) -> Case {
 const CASES: [Case; 12] = [
     permanent("404.mp4", "not_found"),
     permanent("403.mp4", "forbidden"),
-    permanent("html.mp4", "unsupported"),
+    permanent("html.mp4", "unsupported_url"),
     permanent("playlist", "playlist"),
-    permanent("live.m3u8", "live"),
+    permanent("live.m3u8", "live_stream"),
     permanent("redirect-metadata", "blocked_address"),
     permanent("redirect-loopback", "blocked_address"),
     permanent("endless.mp4", "too_large"),
     retried("500.mp4", "server_error"),
     retried("reset.mp4", "network"),
-    retried("truncated.mp4", "incomplete"),
-    retried("empty.mp4", "empty"),
+    retried("truncated.mp4", "truncated"),
+    permanent("empty.mp4", "empty_file"),
 ];
 
 #[tokio::test]

@@ -27,13 +27,16 @@ pub struct Builder {
     config: toml::Table,
     env: Vec<(String, String)>,
     command: &'static str,
-    ytdlp: Option<PathBuf>,
+    listen: String,
 }
 
 /// A running product. Dropped, it is stopped and its data removed, unless the test has failed.
 pub struct TestApp {
     home: PathBuf,
+    /// False beside another app, whose folder it shares.
+    owns_home: bool,
     command: &'static str,
+    listen: String,
     env: Vec<(String, String)>,
     process: Option<Child>,
     base: String,
@@ -50,7 +53,7 @@ impl TestApp {
             config: toml::Table::new(),
             env: Vec::new(),
             command: "up",
-            ytdlp: Some(tools::ytdlp().to_owned()),
+            listen: "127.0.0.1:0".to_owned(),
         }
     }
 
@@ -182,7 +185,7 @@ impl TestApp {
         let mut inner = self.binary();
         inner
             .arg(self.command)
-            .args(["--listen", "127.0.0.1:0", "--data"])
+            .args(["--listen", &self.listen, "--data"])
             .arg(self.data())
             .arg("--config")
             .arg(self.home.join("wharf.toml"))
@@ -222,7 +225,7 @@ impl Drop for TestApp {
         }
         if std::thread::panicking() {
             eprintln!("{} holds\n{}", self.home.display(), self.tail());
-        } else {
+        } else if self.owns_home {
             let _left = std::fs::remove_dir_all(&self.home);
         }
     }
@@ -256,36 +259,46 @@ impl Builder {
         self
     }
 
-    /// Only the HTTP functions, without the worker.
-    pub fn serve_only(mut self) -> Self {
-        self.command = "serve";
+    /// `serve` for the HTTP functions alone, `work` for the worker alone; `up`, both, without this.
+    pub fn command(mut self, command: &'static str) -> Self {
+        self.command = command;
         self
+    }
+
+    /// Listens here instead of on a port of the system's choice.
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen = address.to_owned();
+        self
+    }
+
+    /// Starts on the data and with the configuration of another app.
+    pub fn start_beside(self, other: &TestApp) -> TestApp {
+        self.start_at(other.home.clone(), false)
     }
 
     /// Starts, and waits until it serves.
     pub fn start(self) -> TestApp {
         let home = new_home();
-        let mut config = toml::Table::new();
+        let mut config: toml::Table = "queue = { backoff_initial_ms = 50, backoff_max_ms = 200 }"
+            .parse()
+            .expect("TOML");
         let mut media = toml::Table::new();
-        if let Some(ytdlp) = &self.ytdlp {
-            media.insert("ytdlp".to_owned(), ytdlp.display().to_string().into());
+        for (name, program) in [("ytdlp", tools::ytdlp()), ("ffmpeg", tools::ffmpeg())] {
+            media.insert(name.to_owned(), program.display().to_string().into());
         }
-        media.insert(
-            "ffmpeg".to_owned(),
-            tools::ffmpeg().display().to_string().into(),
-        );
         config.insert("media".to_owned(), media.into());
-        merge(
-            &mut config,
-            "queue = { backoff_initial_ms = 50, backoff_max_ms = 200 }"
-                .parse()
-                .expect("TOML"),
-        );
-        merge(&mut config, self.config);
+        merge(&mut config, self.config.clone());
         std::fs::write(home.join("wharf.toml"), config.to_string()).expect("the configuration");
+        share_the_cache(&home);
+        self.start_at(home, true)
+    }
+
+    fn start_at(self, home: PathBuf, owns_home: bool) -> TestApp {
         let mut app = TestApp {
             home,
+            owns_home,
             command: self.command,
+            listen: self.listen,
             env: self.env,
             process: None,
             base: String::new(),
@@ -330,6 +343,14 @@ fn new_home() -> PathBuf {
     let home = all.join(format!("{}-{}", std::process::id(), crate::unique()));
     std::fs::create_dir_all(home.join("data")).expect("a folder for the app");
     home
+}
+
+/// Compiling the components takes seconds, so all apps share what one has compiled.
+fn share_the_cache(home: &Path) {
+    let cache = product::target_dir().join("test-cache");
+    std::fs::create_dir_all(&cache).expect("a folder for compiled components");
+    let link = home.join("data/cache");
+    std::os::unix::fs::symlink(cache, link).expect("a link to the cache");
 }
 
 fn belongs_to_a_living_process(folder: &Path) -> bool {

@@ -1,6 +1,7 @@
 //! Every route over HTTP against the running product; one file per part of the URL tree.
 
 mod admin;
+mod apart;
 mod auth;
 mod download;
 mod files;

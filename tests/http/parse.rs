@@ -53,8 +53,8 @@ async fn what_cannot_be_fetched_as_one_video_has_its_own_clear_error() {
     let user = shared().user().await;
     let cases = [
         ("playlist", "playlist"),
-        ("live.m3u8", "live"),
-        ("html.mp4", "unsupported"),
+        ("live.m3u8", "live_stream"),
+        ("html.mp4", "unsupported_url"),
         ("404.mp4", "not_found"),
         ("403.mp4", "forbidden"),
     ];
@@ -176,7 +176,7 @@ async fn a_redirect_to_an_inner_address_is_refused() {
     let user = shared().user().await;
     for name in ["redirect-metadata", "redirect-loopback"] {
         let answer = user.parse(&shelf.url(name)).await.refused(42201);
-        assert_eq!(answer.data["reason"], "address_refused", "{answer}");
+        assert_eq!(answer.data["reason"], "blocked_address", "{answer}");
     }
     assert_eq!(shelf.seen_of("clip.mp4"), [], "the redirect was followed");
 }
