@@ -347,6 +347,43 @@ mod tests {
         assert!(vanishes(pid).await);
     }
 
+    /// Not a test: [`nothing_outlives_a_worker_that_is_killed`] runs it as a process to kill.
+    #[tokio::test]
+    #[ignore = "started by another test"]
+    async fn stand_in_for_a_worker() {
+        let argv = shell("sleep 600 & echo $!; echo $$; wait");
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Process::spawn(job(&argv, folder.path())).unwrap();
+        for _ in 0..2 {
+            println!("pid {}", process.stdout.line(100).await.unwrap().unwrap());
+        }
+        process.wait().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_outlives_a_worker_that_is_killed() {
+        let name = "process::tests::stand_in_for_a_worker";
+        let mut worker = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", name])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut printed = Output::new(worker.stdout.take().unwrap());
+        let mut pids = Vec::new();
+        while pids.len() < 2 {
+            let line = printed.line(1000).await.unwrap().unwrap();
+            pids.extend(
+                line.rsplit_once("pid ")
+                    .and_then(|(_, pid)| pid.parse::<i32>().ok()),
+            );
+        }
+        worker.kill().await.unwrap();
+        for pid in pids {
+            assert!(vanishes(pid).await, "{pid} lives");
+        }
+    }
+
     #[tokio::test]
     async fn long_lines_are_cut_and_the_next_one_is_whole() {
         let argv = shell("printf 'aaaaaaaaaaaaaaaaaaaa\\nbb\\ncc'");

@@ -127,3 +127,51 @@ pub const YTDLP_PROGRESS_MS: u64 = 100;
 pub const TITLE_CHARS_MAX: usize = 500;
 /// The start of a finished file that shows whether it is a web page, bytes.
 pub const SNIFF_BYTES: usize = 1024;
+/// How long a request waits for a free instance before 50301, milliseconds.
+pub const INSTANCE_WAIT_MS_MAX: u64 = 1_000;
+/// Slots of the instance pool: the busy ones and those that idle until [`INSTANCE_IDLE_S`] has passed.
+pub const INSTANCE_SLOTS: u32 = 4 * INSTANCES_MAX;
+/// Tables of one component instance (elements), above what any of ours declares.
+pub const INSTANCE_TABLE_ELEMENTS_MAX: usize = 20_000;
+/// How long a component computes before it lets others run, milliseconds.
+pub const CPU_SLICE_MS: u64 = 5;
+/// Parts of its memory that a pooled instance keeps mapped when it is reset, bytes.
+pub const INSTANCE_KEEP_RESIDENT_BYTES: usize = 2 * 1024 * 1024;
+/// One line that a component writes to its log, bytes; longer ones are cut.
+pub const GUEST_LINE_BYTES_MAX: usize = 8 * 1024;
+/// What one request of a component may write to its log, bytes; the rest is dropped.
+pub const GUEST_LOG_BYTES_MAX: usize = 64 * 1024;
+/// The answer to one statement of a component, bytes.
+pub const GUEST_RESULT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What a component's call to a peer that does not say otherwise may take to connect, milliseconds.
+pub const GUEST_CONNECT_MS_MAX: u64 = 5_000;
+
+/// SQLite connections that read, per database file.
+pub const SQLITE_READERS: usize = 4;
+/// How long a SQLite write waits for its turn, milliseconds.
+pub const SQLITE_BUSY_MS_MAX: u64 = 5_000;
+/// Prepared statements kept per connection.
+pub const STATEMENT_CACHE_SIZE: usize = 256;
+/// How often a watched SQLite file is asked whether another connection committed, milliseconds.
+pub const SQLITE_WATCH_MS: u64 = 50;
+/// PostgreSQL connections of the components, per address.
+pub const POSTGRES_POOL_SIZE: usize = 32;
+/// Addresses for which PostgreSQL connections are pooled.
+pub const POSTGRES_ADDRESSES_MAX: usize = 16;
+/// How long a caller waits for a pooled PostgreSQL connection, milliseconds.
+pub const POSTGRES_WAIT_MS_MAX: u64 = 5_000;
+/// Pause before a lost LISTEN connection is opened again, milliseconds.
+pub const POSTGRES_LISTEN_RETRY_MS: u64 = 1_000;
+/// Notifications that wait for a slow listener.
+pub const POSTGRES_NOTIFICATIONS_MAX: usize = 1_024;
+
+/// Connections at once on one listener.
+pub const CONNECTIONS_MAX: usize = 20_000;
+/// The head of a request, bytes.
+pub const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Headers of a request.
+pub const HEADERS_MAX: usize = 128;
+/// How long a client may take to send the head of a request, milliseconds.
+pub const HEADER_MS_MAX: u64 = 15_000;
+/// How long running requests get when the server stops, milliseconds.
+pub const SHUTDOWN_MS_MAX: u64 = 35_000;

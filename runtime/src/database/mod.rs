@@ -1,0 +1,58 @@
+//! The native adapters of [`shared::store::Database`]: SQLite in `data_dir`, or PostgreSQL.
+
+mod lane;
+pub mod postgres;
+pub mod script;
+pub mod sqlite;
+
+use anyhow::{Context, Result};
+use shared::store::Database;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use postgres::PostgresDatabase;
+pub use sqlite::{SqliteDatabase, SqlitePool};
+
+/// The name of the SQLite file in the data folder.
+pub const SQLITE_FILE: &str = "wharf.db";
+
+/// The product's database; cheap to clone.
+#[derive(Clone)]
+pub enum Handle {
+    Sqlite(Arc<SqlitePool>),
+    Postgres(PostgresDatabase),
+}
+
+impl Handle {
+    /// Opens PostgreSQL at `database_url`, or SQLite in `data_dir` when that is empty. PostgreSQL is
+    /// connected to lazily; a malformed URL fails here.
+    pub fn open(database_url: &str, data_dir: &Path) -> Result<Self> {
+        if database_url.is_empty() {
+            let path = data_dir.join(SQLITE_FILE);
+            let pool = SqlitePool::open(&path)
+                .with_context(|| format!("the database {} cannot be opened", path.display()))?;
+            return Ok(Self::Sqlite(pool));
+        }
+        Ok(Self::Postgres(PostgresDatabase::connect(
+            database_url,
+            shared::limits::POSTGRES_POOL_SIZE,
+        )?))
+    }
+
+    /// The facade that the store works on.
+    pub fn database(&self) -> Arc<dyn Database> {
+        match self {
+            Self::Sqlite(pool) => Arc::new(SqliteDatabase(pool.clone())),
+            Self::Postgres(database) => Arc::new(database.clone()),
+        }
+    }
+
+    /// Runs several statements in one transaction: all of them, or none (a migration).
+    pub async fn run_script(&self, sql: &str) -> Result<()> {
+        match self {
+            Self::Sqlite(pool) => pool.run_script(sql).await?,
+            Self::Postgres(database) => database.run_script(sql).await?,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! The bundled runner: serves what `spin.toml` describes, without Spin.
+//!
+//! **Invariant:** nothing that a component or a client does reaches beyond its own request: a component
+//! has the grants of the manifest only, its instance serves one request at a time, and memory, computing
+//! time and waiting are bounded (`tests/runner.rs`).
+
+mod allowed;
+mod answer;
+pub mod build;
+pub mod capability;
+mod engine;
+mod headers;
+mod instance;
+mod load;
+pub mod manifest;
+mod output;
+mod routes;
+mod template;
+
+pub use instance::InstanceLimits;
+pub use load::HostOptions;
+
+use axum::body::Body;
+use http::{HeaderValue, Request, Response};
+use http_body_util::BodyExt;
+use instance::{ComponentHandler, Fault, Job, RequestState};
+use routes::{RouteMatch, Routes};
+use shared::limits::INSTANCE_WAIT_MS_MAX;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime_wasi_http::handler::{
+    ExpirationError, InstantiationError, ProxyHandler, Response as ComponentResponse,
+    TrapOrPanicError,
+};
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
+
+type Handler = ProxyHandler<ComponentHandler>;
+
+/// A loaded application.
+pub struct Host {
+    routes: Routes<Handler>,
+    slots: Arc<Semaphore>,
+    application: capability::outbound_http::Application,
+}
+
+impl Host {
+    /// Compiles and links everything that the manifest names. All misconfigurations are reported in
+    /// one error, each with its component and the fix.
+    pub async fn load(options: HostOptions) -> anyhow::Result<Arc<Self>> {
+        Self::load_with(options, InstanceLimits::default()).await
+    }
+
+    /// [`Host::load`] with other limits than those of `shared::limits`.
+    pub async fn load_with(
+        options: HostOptions,
+        limits: InstanceLimits,
+    ) -> anyhow::Result<Arc<Self>> {
+        let slots = Arc::new(Semaphore::new(limits.instances));
+        let application = capability::outbound_http::Application::default();
+        let routes = load::load(options, limits, &application).await?;
+        let host = Arc::new(Self {
+            routes,
+            slots,
+            application,
+        });
+        // The first one counts; nobody else sets it.
+        let _ = host.application.set(Arc::downgrade(&host));
+        Ok(host)
+    }
+
+    /// Route and component of every trigger.
+    pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.routes
+            .iter()
+            .map(|route| (route.raw.as_str(), route.component.as_str()))
+    }
+
+    /// The component that answers this path; for metrics and logs.
+    pub fn component_of(&self, path: &str) -> Option<&str> {
+        let found = self.routes.find(path)?;
+        Some(&found.route.component)
+    }
+
+    /// Lets the component of the request's path answer it. Every fault becomes an envelope.
+    pub async fn handle(&self, mut request: Request<Body>, client: SocketAddr) -> Response<Body> {
+        let id = headers::request_id(request.headers_mut());
+        let path = request.uri().path().to_owned();
+        let Some(found) = self.routes.find(&path) else {
+            return answer::no_such_route(id);
+        };
+        let Some(slot) = self.slot().await else {
+            tracing::error!(component = found.route.component, request_id = ?id,
+                cause = "all instances are busy", "the request is turned away");
+            return answer::busy(id);
+        };
+        match self.run(request, client, &found, &id, slot).await {
+            Ok(response) => response,
+            Err(error) => answer::from_error(error, id),
+        }
+    }
+
+    async fn slot(&self) -> Option<Arc<OwnedSemaphorePermit>> {
+        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            return Some(Arc::new(slot));
+        }
+        let wait = Duration::from_millis(INSTANCE_WAIT_MS_MAX);
+        let slot = tokio::time::timeout(wait, self.slots.clone().acquire_owned()).await;
+        slot.ok()?.ok().map(Arc::new)
+    }
+
+    async fn run(
+        &self,
+        request: Request<Body>,
+        client: SocketAddr,
+        found: &RouteMatch<'_, Handler>,
+        id: &HeaderValue,
+        slot: Arc<OwnedSemaphorePermit>,
+    ) -> Result<Response<Body>, shared::Error> {
+        let (mut parts, body) = request.into_parts();
+        headers::prepare(&mut parts.headers, &mut parts.uri, found, client);
+        let body = body
+            .map_err(|_| wasmtime_wasi_http::Error::ConnectionTerminated)
+            .boxed_unsync();
+        let state = RequestState::new(id.to_str().unwrap_or_default().to_owned());
+        let job = Job {
+            request: state.clone(),
+            slot: slot.clone(),
+        };
+        let request = Request::from_parts(parts, body);
+        match found.route.target.handle(job, request).await {
+            Ok(response) => Ok(answer::stream(response, slot)),
+            Err(error) => Err(explain(error, &state, &found.route.component)),
+        }
+    }
+}
+
+/// Turns the end of a request without an answer into our error; logs what nobody else has logged.
+fn explain(error: wasmtime::Error, state: &RequestState, component: &str) -> shared::Error {
+    let request_id = &state.id;
+    if error.is::<TrapOrPanicError>() || error.is::<ExpirationError>() {
+        return match state.fault() {
+            Fault::Deadline => {
+                let cause = "no answer in time";
+                tracing::error!(component, request_id, cause, "the component failed");
+                shared::Error::busy(answer::RETRY_S, cause)
+            }
+            // These were logged with their cause when the instance ended.
+            Fault::Cpu => shared::Error::busy(answer::RETRY_S, "computed for too long"),
+            Fault::Memory | Fault::None => shared::Error::internal("trap"),
+        };
+    }
+    if let Some(refused) = error.downcast_ref::<ErrorCode>()
+        && let Some(answer) = answer::of_malformed(refused)
+    {
+        return answer;
+    }
+    if let Some(error) = error.downcast_ref::<InstantiationError<Job>>() {
+        let cause = format!("{:#}", error.error);
+        tracing::error!(component, request_id, cause, "the component cannot be started");
+        return if error.error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            shared::Error::busy(answer::RETRY_S, cause)
+        } else {
+            shared::Error::internal(cause)
+        };
+    }
+    let cause = format!("{error:#}");
+    tracing::error!(component, request_id, cause, "the component failed");
+    shared::Error::internal(cause)
+}
+
+/// What a component answers with.
+type Answer = ComponentResponse;

@@ -1,0 +1,106 @@
+//! Serves HTTP/1 and HTTP/2 on a listener until told to stop; running requests then get time to end.
+
+use crate::host::Host;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use shared::limits::{
+    CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADER_MS_MAX, HEADERS_MAX, SHUTDOWN_MS_MAX,
+};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Lets a little time pass when the system has no file descriptor left.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// The worker's own routes first, the components for everything else.
+pub fn with_host(router: Router, host: Arc<Host>) -> Router {
+    router.fallback(
+        move |ConnectInfo(client): ConnectInfo<SocketAddr>, request: Request<Body>| {
+            let host = host.clone();
+            async move { host.handle(request, client).await }
+        },
+    )
+}
+
+/// Serves `router` on `listener` until `shutdown` is cancelled and all running requests have ended, or
+/// their time is up. Handlers find the client in `ConnectInfo<SocketAddr>`.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = connections.clone().acquire_owned().await else {
+            break;
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        let (stream, client) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        let connection = connection(stream, client, router.clone());
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, %client, "a connection ended early");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    let patience = Duration::from_millis(SHUTDOWN_MS_MAX);
+    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time and are cut off");
+    }
+}
+
+fn connection(
+    stream: TcpStream,
+    client: SocketAddr,
+    router: Router,
+) -> impl hyper_util::server::graceful::GracefulConnection<
+    Error = Box<dyn std::error::Error + Send + Sync>,
+> + Send {
+    // Small answers leave at once instead of waiting for the client's acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, %client, "TCP_NODELAY cannot be set");
+    }
+    let service = TowerToHyperService::new(router);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(client));
+        hyper::service::Service::call(&service, request)
+    });
+    builder()
+        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+        .into_owned()
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(HEADER_MS_MAX))
+        .max_buf_size(HEADER_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEADER_BYTES_MAX as u32);
+    builder
+}

@@ -1,0 +1,3 @@
+//! What runs long or touches the disk.
+
+pub mod ytdlp;
