@@ -127,6 +127,30 @@ async fn an_unknown_account_is_throttled_like_a_known_one() {
 }
 
 #[tokio::test]
+async fn a_hundred_failures_close_the_door_to_their_address() {
+    let app = sqlite().start();
+    let user = app.user().await;
+    let anonymous = app.anonymous();
+    let tries: Vec<_> = (0..100)
+        .map(|n| {
+            let anonymous = anonymous.clone();
+            async move {
+                let email = format!("guess-{n}@example.com");
+                anonymous
+                    .login(&email, "wrong password 1")
+                    .await
+                    .refused(40103);
+            }
+        })
+        .collect();
+    futures_util::future::join_all(tries).await;
+    anonymous
+        .login(&user.email, &user.password)
+        .await
+        .refused(42901);
+}
+
+#[tokio::test]
 async fn a_login_with_a_bad_body_is_refused_by_field() {
     let anonymous = shared().anonymous();
     for body in [json!({}), json!({ "email": 7 }), json!([]), json!(null)] {

@@ -109,6 +109,11 @@ async fn a_list_is_paged_filtered_and_newest_first() {
     let page = user.tasks("?status=failed").await.ok();
     assert_eq!(page["total"], 1, "{page:#}");
     assert_eq!(page["items"][0]["task_id"], failed.as_str());
+    assert_eq!(user.tasks("?name=clip").await.ok()["total"], 2);
+    assert_eq!(
+        user.tasks("?name=%27%20OR%201=1%20--").await.ok()["total"],
+        0
+    );
     assert_eq!(user.tasks("?kind=export").await.ok()["total"], 0);
     assert_eq!(
         user.tasks("?kind=video&status=succeeded").await.ok()["total"],

@@ -246,7 +246,10 @@ impl Maker<'_> {
                 Just(crate::UNKNOWN_ID.to_owned())
             ]
             .boxed(),
-            (name, _) if name.contains("password") => "[a-zA-Z]{4,20}[0-9]{1,10}".boxed(),
+            // A good one costs a run of bcrypt.
+            (name, _) if name.contains("password") => {
+                prop_oneof![1 => "[a-zA-Z]{4,20}[0-9]{4,10}", 4 => "\\PC{0,12}"].boxed()
+            }
             _ => "\\PC{0,30}".boxed(),
         };
         text.prop_map(Value::from).boxed()
