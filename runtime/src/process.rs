@@ -254,6 +254,22 @@ pub async fn run<A: AsRef<OsStr>>(
         .await
 }
 
+/// Runs a command with our own environment and returns what it printed.
+pub async fn output<A: AsRef<OsStr>>(
+    program: impl AsRef<OsStr>,
+    args: &[A],
+    cwd: &Path,
+) -> io::Result<String> {
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(cwd)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -63,13 +63,22 @@ async fn variable(name: &str) -> Outcome {
 /// Every kind of value there and back, an error, and a committed transaction.
 async fn sqlite(label: &str) -> Outcome {
     let database = Sqlite::open(label).await.map_err(debug)?;
-    database.execute("PRAGMA synchronous = NORMAL", []).await.map_err(debug)?
-        .result().await.map_err(debug)?;
+    database
+        .execute("PRAGMA synchronous = NORMAL", [])
+        .await
+        .map_err(debug)?
+        .result()
+        .await
+        .map_err(debug)?;
     let run = async |sql: &str, values: Vec<Value>| {
         let answer = database.execute(sql, values).await.map_err(debug)?;
         answer.collect().await.map_err(debug)
     };
-    run("CREATE TABLE IF NOT EXISTS probe (i INTEGER, r REAL, t TEXT, b BLOB)", vec![]).await?;
+    run(
+        "CREATE TABLE IF NOT EXISTS probe (i INTEGER, r REAL, t TEXT, b BLOB)",
+        vec![],
+    )
+    .await?;
     run("BEGIN", vec![]).await?;
     run("DELETE FROM probe", vec![]).await?;
     run(
@@ -97,7 +106,10 @@ async fn sqlite(label: &str) -> Outcome {
 
 async fn sqlite_read() -> Outcome {
     let database = Sqlite::open_default().await.map_err(debug)?;
-    let answer = database.execute("SELECT count(*) FROM sqlite_schema", []).await.map_err(debug)?;
+    let answer = database
+        .execute("SELECT count(*) FROM sqlite_schema", [])
+        .await
+        .map_err(debug)?;
     let rows = answer.collect().await.map_err(debug)?;
     Ok(json!(rows.len()))
 }
@@ -126,7 +138,11 @@ async fn postgres(address: &str) -> Outcome {
         ParameterValue::DbNull,
     ];
     let answer = database.query(query, values).await.map_err(debug)?;
-    let columns: Vec<_> = answer.columns().iter().map(|column| column.name.clone()).collect();
+    let columns: Vec<_> = answer
+        .columns()
+        .iter()
+        .map(|column| column.name.clone())
+        .collect();
     let (_, mut stream, result) = answer.into_inner();
     let mut rows: Vec<Vec<DbValue>> = Vec::new();
     while let Some(row) = stream.next().await {
@@ -138,7 +154,9 @@ async fn postgres(address: &str) -> Outcome {
         .await
         .err()
         .map(debug);
-    let violated = database.execute("SELECT 1 / $1::BIGINT", vec![ParameterValue::Int64(0)]).await;
+    let violated = database
+        .execute("SELECT 1 / $1::BIGINT", vec![ParameterValue::Int64(0)])
+        .await;
     // Left open on purpose: the next one must not find itself inside.
     database.execute("BEGIN", vec![]).await.map_err(debug)?;
     Ok(json!({
