@@ -273,7 +273,8 @@ fn from_pool(error: PoolError) -> Error {
 fn from_postgres(error: tokio_postgres::Error) -> Error {
     let Some(answer) = error.as_db_error() else {
         let connection_lost = error.is_closed()
-            || std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
+            || std::error::Error::source(&error)
+                .is_some_and(|source| source.is::<std::io::Error>());
         // Without its source the error says only "db error" or "error connecting to server".
         let cause = std::error::Error::source(&error)
             .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));

@@ -115,7 +115,9 @@ impl SqlitePool {
         if !may_only_read(&sql) {
             return self.write(sql, parameters).await;
         }
-        let read = self.readers.ask(move |connection| read(connection, sql, parameters));
+        let read = self
+            .readers
+            .ask(move |connection| read(connection, sql, parameters));
         match read.await.ok_or(SqliteError::Closed)?? {
             Read::Answer(answer) => Ok(answer),
             Read::Writes(sql, parameters) => self.write(sql, parameters).await,
@@ -142,7 +144,9 @@ impl SqlitePool {
         };
         // IMMEDIATE: a reader that turned writer would fail at once when another process wrote meanwhile.
         let immediate = script::begins_with(sql, &["BEGIN"]).then_some("BEGIN IMMEDIATE");
-        transaction.run(immediate.unwrap_or(sql), Vec::new()).await?;
+        transaction
+            .run(immediate.unwrap_or(sql), Vec::new())
+            .await?;
         Ok(transaction)
     }
 
@@ -257,7 +261,12 @@ impl Database for SqliteDatabase {
     }
 
     async fn execute(&self, sql: &str, parameters: &[Value]) -> Result<u64> {
-        Ok(self.0.run(sql, parameters.to_vec()).await?.changes.unwrap_or(0))
+        Ok(self
+            .0
+            .run(sql, parameters.to_vec())
+            .await?
+            .changes
+            .unwrap_or(0))
     }
 }
 

@@ -70,7 +70,11 @@ impl Rule {
             .trim()
             .split_once("://")
             .ok_or_else(|| format!("\"{rule}\" has no scheme, such as `https://`"))?;
-        if scheme != "*" && !scheme.chars().all(|character| character.is_ascii_alphabetic()) {
+        if scheme != "*"
+            && !scheme
+                .chars()
+                .all(|character| character.is_ascii_alphabetic())
+        {
             return Err(format!("\"{rule}\": a scheme has letters only"));
         }
         let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -180,7 +184,11 @@ mod tests {
 
     #[test]
     fn only_what_is_granted_is_reached() {
-        let hosts = allowed(&["http://127.0.0.1:3000", "https://*.example.org", "postgres://*:*"]);
+        let hosts = allowed(&[
+            "http://127.0.0.1:3000",
+            "https://*.example.org",
+            "postgres://*:*",
+        ]);
         assert!(hosts.allows("http", "127.0.0.1", Some(3000)));
         assert!(!hosts.allows("http", "127.0.0.1", None));
         assert!(!hosts.allows("https", "127.0.0.1", Some(3000)));
@@ -193,7 +201,11 @@ mod tests {
 
     #[test]
     fn networks_ranges_and_self_are_understood() {
-        let hosts = allowed(&["http://10.0.0.0/8:8000..8002", "http://self", "http://[::1]:80"]);
+        let hosts = allowed(&[
+            "http://10.0.0.0/8:8000..8002",
+            "http://self",
+            "http://[::1]:80",
+        ]);
         assert!(hosts.allows("http", "10.1.2.3", Some(8001)));
         assert!(!hosts.allows("http", "10.1.2.3", Some(8002)));
         assert!(!hosts.allows("http", "11.1.2.3", Some(8001)));
@@ -205,7 +217,14 @@ mod tests {
     #[test]
     fn bad_rules_say_what_is_wrong() {
         let mut hosts = AllowedHosts::default();
-        for rule in ["example.org", "*", "ftp://x", "http://a*b", "http://x:y", "http://x/path"] {
+        for rule in [
+            "example.org",
+            "*",
+            "ftp://x",
+            "http://a*b",
+            "http://x:y",
+            "http://x/path",
+        ] {
             assert!(hosts.add(rule).is_err(), "{rule}");
         }
         assert!(hosts.add("http://").is_ok());

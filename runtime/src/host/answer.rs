@@ -66,8 +66,8 @@ pub fn from_error(error: Error, id: HeaderValue) -> Response<Body> {
         "data": error.data,
     });
     let mut response = Response::new(Body::from(envelope.to_string()));
-    *response.status_mut() = StatusCode::from_u16(error.code.status())
-        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(REQUEST_ID, id);

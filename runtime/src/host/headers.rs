@@ -115,7 +115,10 @@ mod tests {
         let found = routes.find(&path).expect("a match");
         let mut headers = HeaderMap::new();
         for (name, value) in sent {
-            headers.insert(*name, HeaderValue::from_bytes(value.as_bytes()).expect("value"));
+            headers.insert(
+                *name,
+                HeaderValue::from_bytes(value.as_bytes()).expect("value"),
+            );
         }
         prepare(&mut headers, &mut uri, &found, ([1, 2, 3, 4], 5).into());
         (headers, uri)

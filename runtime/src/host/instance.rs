@@ -248,9 +248,7 @@ impl HandlerState for ComponentHandler {
     type WorkerExpiration = Expiration;
     type WorkerState = Work;
 
-    async fn instantiate(
-        &self,
-    ) -> wasmtime::Result<Instance<InstanceState, Expiration, Work>> {
+    async fn instantiate(&self) -> wasmtime::Result<Instance<InstanceState, Expiration, Work>> {
         let current = Arc::<Current>::default();
         let mut store = self.new_store(&current);
         let proxy = self.pre.instantiate_async(&mut store).await?;
@@ -346,7 +344,9 @@ impl WorkerState for Work {
         drop(store);
         let Err(error) = result else { return };
         let request = self.current.request();
-        let fault = request.as_ref().map_or(Fault::None, |request| request.fault());
+        let fault = request
+            .as_ref()
+            .map_or(Fault::None, |request| request.fault());
         let cause = match fault {
             // Said by whoever answered the request.
             Fault::Deadline => return,

@@ -88,7 +88,11 @@ pub fn read(path: &Path, problems: &mut Problems) -> Result<Manifest> {
 }
 
 fn parse(table: &Table, folder: &Path, problems: &mut Problems) -> Manifest {
-    if table.get("spin_manifest_version").and_then(Value::as_integer) != Some(2) {
+    if table
+        .get("spin_manifest_version")
+        .and_then(Value::as_integer)
+        != Some(2)
+    {
         problems.add("the manifest must say `spin_manifest_version = 2`");
     }
     let mut manifest = Manifest::default();
@@ -254,9 +258,7 @@ fn build(value: &Value, folder: &Path, problem: &mut impl FnMut(&str)) -> Build 
             ("watch", value) if strings(value).is_some() => {
                 build.watch = strings(value).unwrap_or_default();
             }
-            (other, _) => problem(&format!(
-                "`build.{other}` is unknown or has the wrong type"
-            )),
+            (other, _) => problem(&format!("`build.{other}` is unknown or has the wrong type")),
         }
     }
     build

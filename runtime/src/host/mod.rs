@@ -158,7 +158,12 @@ fn explain(error: wasmtime::Error, state: &RequestState, component: &str) -> sha
     }
     if let Some(error) = error.downcast_ref::<InstantiationError<Job>>() {
         let cause = format!("{:#}", error.error);
-        tracing::error!(component, request_id, cause, "the component cannot be started");
+        tracing::error!(
+            component,
+            request_id,
+            cause,
+            "the component cannot be started"
+        );
         return if error.error.is::<wasmtime::PoolConcurrencyLimitError>() {
             shared::Error::busy(answer::RETRY_S, cause)
         } else {

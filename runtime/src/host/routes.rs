@@ -118,7 +118,13 @@ fn specification(route: &str) -> String {
 fn shape(specification: &str) -> String {
     specification
         .split('/')
-        .map(|segment| if segment.starts_with(':') { ":" } else { segment })
+        .map(|segment| {
+            if segment.starts_with(':') {
+                ":"
+            } else {
+                segment
+            }
+        })
         .collect::<Vec<_>>()
         .join("/")
 }
@@ -190,7 +196,15 @@ mod tests {
     #[test]
     fn strange_paths_find_nothing_and_do_no_harm() {
         let (routes, _) = routes(&[("/a/:b", "a"), ("/f/:name.json", "f")]);
-        for path in ["", "*", "//", "/a/%zz/%", "/f/é.jso", "/\u{1F600}", "////a////"] {
+        for path in [
+            "",
+            "*",
+            "//",
+            "/a/%zz/%",
+            "/f/é.jso",
+            "/\u{1F600}",
+            "////a////",
+        ] {
             let _ = routes.find(path);
         }
         assert_eq!(component(&routes, "/a/%ff"), Some("a"));

@@ -7,9 +7,7 @@ use http_body_util::BodyExt;
 use shared::limits::{GUEST_CONNECT_MS_MAX, REQUEST_S_MAX};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
-use wasmtime_wasi_http::{
-    Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request,
-};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
 /// The application that a request to `self` goes to; set once everything is loaded.
 pub type Application = Arc<OnceLock<Weak<crate::host::Host>>>;
@@ -69,10 +67,17 @@ fn limited(options: Option<RequestOptions>) -> RequestOptions {
     let mut options = options.unwrap_or_default();
     let all = Duration::from_secs(REQUEST_S_MAX);
     let connect = Duration::from_millis(GUEST_CONNECT_MS_MAX);
-    options.connect_timeout = Some(options.connect_timeout.map_or(connect, |time| time.min(all)));
+    options.connect_timeout = Some(
+        options
+            .connect_timeout
+            .map_or(connect, |time| time.min(all)),
+    );
     options.first_byte_timeout = Some(options.first_byte_timeout.map_or(all, |time| time.min(all)));
-    options.between_bytes_timeout =
-        Some(options.between_bytes_timeout.map_or(all, |time| time.min(all)));
+    options.between_bytes_timeout = Some(
+        options
+            .between_bytes_timeout
+            .map_or(all, |time| time.min(all)),
+    );
     options
 }
 

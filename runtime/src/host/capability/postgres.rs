@@ -346,9 +346,8 @@ impl<T: 'static> HostConnectionWithStore<T> for HasSelf<InstanceState> {
         let (stream, result) = accessor
             .with(|mut store| {
                 let stream = StreamReader::new(&mut store, rows)?;
-                let result = FutureReader::new(&mut store, async move {
-                    wasmtime::error::Ok(result)
-                })?;
+                let result =
+                    FutureReader::new(&mut store, async move { wasmtime::error::Ok(result) })?;
                 wasmtime::error::Ok((stream, result))
             })
             .map_err(|error| Error::Other(error.to_string()))?;

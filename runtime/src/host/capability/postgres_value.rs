@@ -98,7 +98,11 @@ impl FromSql<'_> for Other {
         Ok(Self(match *kind {
             Type::DATE => {
                 let day = EPOCH.checked_add(Span::new().try_days(read_i32(raw)?)?)?;
-                DbValue::Date((day.year().into(), unsigned(day.month()), unsigned(day.day())))
+                DbValue::Date((
+                    day.year().into(),
+                    unsigned(day.month()),
+                    unsigned(day.day()),
+                ))
             }
             Type::TIME => {
                 let moment = at(read_i64(raw)?)?.time();
@@ -253,7 +257,11 @@ fn write_other(value: &ParameterValue, kind: &Type, out: &mut BytesMut) -> Resul
 }
 
 fn day_of(year: i32, month: u8, day: u8) -> Result<Date, Failure> {
-    Ok(Date::new(year.try_into()?, month.try_into()?, day.try_into()?)?)
+    Ok(Date::new(
+        year.try_into()?,
+        month.try_into()?,
+        day.try_into()?,
+    )?)
 }
 
 fn time_of(hour: u8, minute: u8, second: u8, nanosecond: u32) -> Result<Time, Failure> {

@@ -188,7 +188,10 @@ impl HostConnection for InstanceState {
         statement: String,
         parameters: Vec<Value>,
     ) -> Result<QueryResult, Error> {
-        let answer = self.sqlite(&connection)?.run(&statement, parameters).await?;
+        let answer = self
+            .sqlite(&connection)?
+            .run(&statement, parameters)
+            .await?;
         Ok(QueryResult {
             columns: answer.columns,
             rows: answer.rows.into_iter().map(to_row).collect(),
@@ -235,9 +238,8 @@ impl<T: 'static> HostConnectionWithStore<T> for HasSelf<InstanceState> {
         let (stream, result) = accessor
             .with(|mut store| {
                 let stream = StreamReader::new(&mut store, rows)?;
-                let result = FutureReader::new(&mut store, async move {
-                    wasmtime::error::Ok(result)
-                })?;
+                let result =
+                    FutureReader::new(&mut store, async move { wasmtime::error::Ok(result) })?;
                 wasmtime::error::Ok((stream, result))
             })
             .map_err(|error| Error::Io(error.to_string()))?;

@@ -63,13 +63,22 @@ async fn variable(name: &str) -> Outcome {
 /// Every kind of value there and back, an error, and a committed transaction.
 async fn sqlite(label: &str) -> Outcome {
     let database = Sqlite::open(label).await.map_err(debug)?;
-    database.execute("PRAGMA synchronous = NORMAL", []).await.map_err(debug)?
-        .result().await.map_err(debug)?;
+    database
+        .execute("PRAGMA synchronous = NORMAL", [])
+        .await
+        .map_err(debug)?
+        .result()
+        .await
+        .map_err(debug)?;
     let run = async |sql: &str, values: Vec<Value>| {
         let answer = database.execute(sql, values).await.map_err(debug)?;
         answer.collect().await.map_err(debug)
     };
-    run("CREATE TABLE IF NOT EXISTS probe (i INTEGER, r REAL, t TEXT, b BLOB)", vec![]).await?;
+    run(
+        "CREATE TABLE IF NOT EXISTS probe (i INTEGER, r REAL, t TEXT, b BLOB)",
+        vec![],
+    )
+    .await?;
     run("BEGIN", vec![]).await?;
     run("DELETE FROM probe", vec![]).await?;
     run(
@@ -97,7 +106,10 @@ async fn sqlite(label: &str) -> Outcome {
 
 async fn sqlite_read() -> Outcome {
     let database = Sqlite::open_default().await.map_err(debug)?;
-    let answer = database.execute("SELECT count(*) FROM sqlite_schema", []).await.map_err(debug)?;
+    let answer = database
+        .execute("SELECT count(*) FROM sqlite_schema", [])
+        .await
+        .map_err(debug)?;
     let rows = answer.collect().await.map_err(debug)?;
     Ok(json!(rows.len()))
 }
@@ -126,7 +138,11 @@ async fn postgres(address: &str) -> Outcome {
         ParameterValue::DbNull,
     ];
     let answer = database.query(query, values).await.map_err(debug)?;
-    let columns: Vec<_> = answer.columns().iter().map(|column| column.name.clone()).collect();
+    let columns: Vec<_> = answer
+        .columns()
+        .iter()
+        .map(|column| column.name.clone())
+        .collect();
     let (_, mut stream, result) = answer.into_inner();
     let mut rows: Vec<Vec<DbValue>> = Vec::new();
     while let Some(row) = stream.next().await {
@@ -138,9 +154,13 @@ async fn postgres(address: &str) -> Outcome {
         .await
         .err()
         .map(debug);
-    let violated = database.execute("SELECT 1 / $1::BIGINT", vec![ParameterValue::Int64(0)]).await;
-    // Left open on purpose: the next one must not find itself inside.
-    database.execute("BEGIN", vec![]).await.map_err(debug)?;
+    let violated = database
+        .execute("SELECT 1 / $1::BIGINT", vec![ParameterValue::Int64(0)])
+        .await;
+    // Left behind on purpose: the next one must find neither.
+    for sql in ["BEGIN", "SET application_name = 'left behind'"] {
+        database.execute(sql, vec![]).await.map_err(debug)?;
+    }
     Ok(json!({
         "columns": columns,
         "rows": format!("{rows:?}"),
@@ -151,11 +171,11 @@ async fn postgres(address: &str) -> Outcome {
 
 async fn postgres_read(address: &str) -> Outcome {
     let database = Postgres::open(address).await.map_err(debug)?;
-    let query = "SELECT (now() = statement_timestamp())::TEXT AS t";
+    let query = "SELECT current_setting('application_name') AS t";
     let rows = database.query(query, vec![]).await.map_err(debug)?;
     let rows = rows.collect().await.map_err(debug)?;
-    let fresh: Option<String> = rows.first().and_then(|row| row.get("t"));
-    Ok(json!(fresh))
+    let name: Option<String> = rows.first().and_then(|row| row.get("t"));
+    Ok(json!(name))
 }
 
 async fn outbound(url: &str) -> Outcome {
