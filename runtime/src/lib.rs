@@ -1,8 +1,16 @@
-//! The native binary's parts: the databases, the bundled runner of `spin.toml`, the server in front of
-//! both, and the worker.
+//! The native binary's parts: the bundled runner (`host`, `server`), the worker, the databases, the egress
+//! door, processes and tools, settings and commands.
 
+pub mod clock;
+pub mod command;
 pub mod database;
 pub mod egress;
+pub mod fault;
 pub mod host;
+pub mod keys;
+pub mod log;
 pub mod process;
 pub mod server;
+pub mod settings;
+pub mod tools;
+pub mod worker;

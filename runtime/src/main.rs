@@ -1,1 +1,59 @@
-fn main() {}
+//! The binary `wharf`.
+
+use clap::{Parser, Subcommand};
+use runtime::command::{admin, config, migrate, serve, up, work};
+use runtime::settings::Flags;
+use std::process::ExitCode;
+
+/// Media in, exports out, records in step, resources shared.
+#[derive(Parser)]
+#[command(name = "wharf", version)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    /// Answer in JSON where a command has something to answer
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve everything: the HTTP surface and the worker on one port
+    Up,
+    /// Serve the HTTP surface alone
+    Serve,
+    /// Run the worker alone
+    Work,
+    /// Bring the database up to date
+    Migrate,
+    /// Manage admins
+    #[command(subcommand)]
+    Admin(admin::Command),
+    /// Show or write configuration
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    runtime::log::start();
+    let flags = &cli.flags;
+    let done = match cli.command {
+        Command::Up => up::run(flags).await,
+        Command::Serve => serve::run(flags).await,
+        Command::Work => work::run(flags).await,
+        Command::Migrate => migrate::run(flags).await,
+        Command::Admin(command) => admin::run(flags, command, cli.json).await,
+        Command::Config(command) => config::run(flags, command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -254,6 +254,22 @@ pub async fn run<A: AsRef<OsStr>>(
         .await
 }
 
+/// Runs a command with our own environment and returns what it printed.
+pub async fn output<A: AsRef<OsStr>>(
+    program: impl AsRef<OsStr>,
+    args: &[A],
+    cwd: &Path,
+) -> io::Result<String> {
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(cwd)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,6 +361,43 @@ mod tests {
         // As the kernel does when we are killed.
         drop(process.guard.stdin.take());
         assert!(vanishes(pid).await);
+    }
+
+    /// Not a test: [`nothing_outlives_a_worker_that_is_killed`] runs it as a process to kill.
+    #[tokio::test]
+    #[ignore = "started by another test"]
+    async fn stand_in_for_a_worker() {
+        let argv = shell("sleep 600 & echo $!; echo $$; wait");
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Process::spawn(job(&argv, folder.path())).unwrap();
+        for _ in 0..2 {
+            println!("pid {}", process.stdout.line(100).await.unwrap().unwrap());
+        }
+        process.wait().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_outlives_a_worker_that_is_killed() {
+        let name = "process::tests::stand_in_for_a_worker";
+        let mut worker = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", name])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut printed = Output::new(worker.stdout.take().unwrap());
+        let mut pids = Vec::new();
+        while pids.len() < 2 {
+            let line = printed.line(1000).await.unwrap().unwrap();
+            pids.extend(
+                line.rsplit_once("pid ")
+                    .and_then(|(_, pid)| pid.parse::<i32>().ok()),
+            );
+        }
+        worker.kill().await.unwrap();
+        for pid in pids {
+            assert!(vanishes(pid).await, "{pid} lives");
+        }
     }
 
     #[tokio::test]

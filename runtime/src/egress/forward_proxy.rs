@@ -3,9 +3,8 @@
 //! without them the proxy answers 407, so no other local program can borrow it.
 
 use super::door::{Door, EgressError};
+use super::ticket::{Admission, ProxyTicket, Refusal, Tickets, Upstream, basic};
 use super::tunnel;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -20,11 +19,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use shared::limits::{
     ANSWER_HEAD_MS_MAX, PROXY_CONNECTIONS_MAX, PROXY_HEAD_MS_MAX, TUNNEL_IDLE_MS_MAX,
 };
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -39,125 +36,10 @@ const EGRESS_HEADER: HeaderName = HeaderName::from_static("x-wharf-egress");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// A rented HTTP proxy that an attempt goes through. Its own address passes the door too.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Upstream {
-    pub host: String,
-    pub port: u16,
-    /// User name and password for HTTP Basic.
-    pub credentials: Option<(String, String)>,
-}
-
-/// Leaves the credentials out, so that no log can hold them (VA-5).
-impl std::fmt::Debug for Upstream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Upstream({}:{})", self.host, self.port)
-    }
-}
-
-/// Why the proxy itself refused or gave up on a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    Egress(EgressError),
-    /// More bytes came than the ticket admits.
-    Overdrawn,
-    /// The rented proxy refused or broke the exchange.
-    Upstream,
-    /// The site broke the exchange or does not speak HTTP.
-    Broken,
-}
-
-/// What one ticket admits; shared by all its connections.
-pub(super) struct Admission {
-    task_id: String,
-    upstream: Option<Upstream>,
-    received_bytes: AtomicU64,
-    limit_bytes: AtomicU64,
-    refusal: Mutex<Option<Refusal>>,
-    revoked: CancellationToken,
-}
-
-impl Admission {
-    /// Counts bytes that came from outside; false when the ticket is overdrawn.
-    pub(super) fn count(&self, bytes: u64) -> bool {
-        let received = self.received_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let admitted = received <= self.limit_bytes.load(Ordering::Relaxed);
-        if !admitted {
-            self.remember(Refusal::Overdrawn);
-        }
-        admitted
-    }
-
-    pub(super) async fn revoked(&self) {
-        self.revoked.cancelled().await;
-    }
-
-    /// Keeps the latest refusal, but never lets one that decides the task be covered by a vaguer one.
-    fn remember(&self, refusal: Refusal) {
-        let mut kept = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
-        let decides = |refusal| {
-            matches!(
-                refusal,
-                Refusal::Egress(EgressError::Blocked) | Refusal::Overdrawn
-            )
-        };
-        if kept.is_none_or(|kept| !decides(kept)) || decides(refusal) {
-            *kept = Some(refusal);
-        }
-    }
-}
-
-/// The right of one attempt to use the proxy; dropping it revokes the credentials and cuts what is open.
-pub struct ProxyTicket {
-    admission: Arc<Admission>,
-    authorization: String,
-    url: String,
-    shared: Arc<Shared>,
-}
-
-impl ProxyTicket {
-    /// `http://user:password@127.0.0.1:port`.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Bytes that came in from outside so far.
-    pub fn received_bytes(&self) -> u64 {
-        self.admission.received_bytes.load(Ordering::Relaxed)
-    }
-
-    /// From now on, at most so many bytes in all may come in.
-    pub fn limit_bytes(&self, bytes: u64) {
-        self.admission.limit_bytes.store(bytes, Ordering::Relaxed);
-    }
-
-    /// What the proxy refused last, a blocked address before anything else.
-    pub fn refusal(&self) -> Option<Refusal> {
-        *self
-            .admission
-            .refusal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for ProxyTicket {
-    fn drop(&mut self) {
-        self.admission.revoked.cancel();
-        self.shared.tickets().remove(&self.authorization);
-    }
-}
-
+/// What every connection needs.
 struct Shared {
     door: Door,
-    /// By the value of `Proxy-Authorization`.
-    tickets: Mutex<HashMap<String, Arc<Admission>>>,
-}
-
-impl Shared {
-    fn tickets(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Admission>>> {
-        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    tickets: Arc<Tickets>,
 }
 
 /// The running proxy; dropping it stops it.
@@ -174,7 +56,7 @@ impl ForwardProxy {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             door,
-            tickets: Mutex::default(),
+            tickets: Arc::default(),
         });
         let stop = CancellationToken::new();
         tokio::spawn(
@@ -188,30 +70,15 @@ impl ForwardProxy {
         })
     }
 
+    /// What the operator opened.
+    pub fn allow_list(&self) -> &shared::domain::egress::AllowList {
+        self.shared.door.allow_list()
+    }
+
     /// Admits one attempt of a task, through `upstream` where there is one. The ticket admits any number
     /// of bytes until [`ProxyTicket::limit_bytes`] says otherwise.
     pub fn admit(&self, task_id: &str, upstream: Option<Upstream>) -> std::io::Result<ProxyTicket> {
-        let mut secret = [0u8; 24];
-        getrandom::fill(&mut secret).map_err(std::io::Error::other)?;
-        let password = hex::encode(secret);
-        let authorization = basic("wharf", &password);
-        let admission = Arc::new(Admission {
-            task_id: task_id.to_owned(),
-            upstream,
-            received_bytes: AtomicU64::new(0),
-            limit_bytes: AtomicU64::new(u64::MAX),
-            refusal: Mutex::new(None),
-            revoked: CancellationToken::new(),
-        });
-        self.shared
-            .tickets()
-            .insert(authorization.clone(), admission.clone());
-        Ok(ProxyTicket {
-            admission,
-            authorization,
-            url: format!("http://wharf:{password}@{}", self.address),
-            shared: self.shared.clone(),
-        })
+        self.shared.tickets.admit(task_id, upstream, self.address)
     }
 }
 
@@ -219,13 +86,6 @@ impl Drop for ForwardProxy {
     fn drop(&mut self) {
         self.stop.cancel();
     }
-}
-
-fn basic(user: &str, password: &str) -> String {
-    format!(
-        "Basic {}",
-        BASE64_STANDARD.encode(format!("{user}:{password}"))
-    )
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -269,7 +129,7 @@ async fn answer(
         .headers()
         .get(header::PROXY_AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| shared.tickets().get(value).cloned());
+        .and_then(|value| shared.tickets.find(value));
     let Some(admission) = ticket else {
         let mut response = plain(StatusCode::PROXY_AUTHENTICATION_REQUIRED, "unauthorized");
         let challenge = HeaderValue::from_static("Basic realm=\"wharf\"");
@@ -285,7 +145,7 @@ async fn answer(
     };
     outcome.unwrap_or_else(|refusal| {
         admission.remember(refusal);
-        tracing::debug!(task_id = admission.task_id, ?refusal, "egress refused");
+        tracing::debug!(task_id = admission.task_id(), ?refusal, "egress refused");
         refused(refusal)
     })
 }
@@ -298,7 +158,7 @@ async fn open_tunnel(
     place: Arc<OwnedSemaphorePermit>,
 ) -> Result<Response<ProxyBody>, Refusal> {
     let (host, port) = target(request.uri(), None)?;
-    match &admission.upstream {
+    match admission.upstream() {
         None => {
             let stream = door.connect(&host, port).await.map_err(Refusal::Egress)?;
             tokio::spawn(pass(request, stream, admission, place));
@@ -380,7 +240,7 @@ async fn forward(
         .insert(header::HOST, authority.ok_or(Refusal::Broken)?);
     head.headers
         .insert(header::CONNECTION, HeaderValue::from_static("close"));
-    let stream = match &admission.upstream {
+    let stream = match admission.upstream() {
         None => {
             let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
             head.uri = path.parse().map_err(|_| Refusal::Broken)?;
@@ -397,7 +257,7 @@ async fn forward(
     let (mut sender, connection) = client::handshake(TokioIo::new(stream))
         .await
         .map_err(|_| Refusal::Broken)?;
-    let revoked = admission.revoked.clone();
+    let revoked = admission.revocation();
     tokio::spawn(revoked.run_until_cancelled_owned(connection));
     let response = timeout(
         head_limit(),
@@ -407,7 +267,7 @@ async fn forward(
     .map_err(|_| Refusal::Egress(EgressError::Timeout))?
     .map_err(|_| Refusal::Broken)?;
     let status = response.status();
-    if admission.upstream.is_some() && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+    if admission.upstream().is_some() && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
         return Err(Refusal::Upstream);
     }
     let (mut head, body) = response.into_parts();

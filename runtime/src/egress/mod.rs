@@ -3,7 +3,12 @@
 
 pub mod door;
 pub mod forward_proxy;
+mod ticket;
 mod tunnel;
 
 pub use door::{Door, EgressError};
-pub use forward_proxy::{ForwardProxy, ProxyTicket, Refusal, Upstream};
+pub use forward_proxy::ForwardProxy;
+pub use ticket::{ProxyTicket, Refusal, Upstream};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Copies a CONNECT tunnel in both directions with bounded memory.
 
-use super::forward_proxy::Admission;
+use super::ticket::Admission;
 use shared::limits::{TUNNEL_BUFFER_BYTES, TUNNEL_IDLE_MS_MAX};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use super::http::Answer;
 use super::variable;
+use crate::domain::egress::{self, AllowList};
 use crate::domain::media::MediaUrl;
 use crate::error::{Error, Result};
 use crate::limits::PARSE_OUTPUT_BYTES_MAX;
@@ -10,8 +11,16 @@ use http_body_util::{BodyExt, Full, Limited};
 
 /// Refuses a URL whose host is an address that the egress door would not open (VA-14), so that the caller
 /// learns it at once. Names are judged by the worker, after resolution. Errors: 40001 for field `url`.
-pub async fn check_egress(_url: &MediaUrl) -> Result<()> {
-    Ok(())
+pub async fn check_egress(url: &MediaUrl) -> Result<()> {
+    let allow = variable("egress_allow").await?;
+    let entries: Vec<String> = allow
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .map(str::to_owned)
+        .collect();
+    egress::check_literal(url.as_url(), &AllowList::parse(&entries)?)
+        .map_err(|failure| Error::invalid("url", failure.message))
 }
 
 /// Lets the worker parse a URL; its answer is passed on as it is. Errors: 50301 when no worker answers.

@@ -1,0 +1,82 @@
+//! `wharf admin create`: the first admin comes from here, never from a default password (ID-7).
+
+use super::parts;
+use crate::clock::now_ms;
+use crate::settings::Flags;
+use anyhow::{Context, bail};
+use shared::auth::{password, secret};
+use shared::domain::account::{Audience, Email, Password, Role, nickname};
+use shared::store::users::{self, User};
+use std::io::{BufRead, IsTerminal};
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Create an admin or a reviewer
+    Create {
+        /// E-mail address to log in with
+        email: String,
+        /// admin or reviewer
+        #[arg(long, default_value = "admin")]
+        role: String,
+        /// Read the password from standard input instead of making one
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<()> {
+    let Command::Create {
+        email,
+        role,
+        password_stdin,
+    } = command;
+    let role = Role::parse(&role)?;
+    if role.audience() != Audience::Admins {
+        bail!("The role is admin or reviewer.");
+    }
+    let email = Email::parse(&email)?;
+    let chosen = if password_stdin {
+        read_password()?
+    } else {
+        // 20 hexadecimal digits with a letter and a digit for certain.
+        format!("w7-{}", &secret::random()?[..20])
+    };
+    let user = User {
+        user_id: uuid::Uuid::now_v7().to_string(),
+        audience: Audience::Admins,
+        nickname: nickname(None, &email)?,
+        email: email.as_str().to_owned(),
+        password_hash: password::hash(&Password::parse("password", &chosen)?)?,
+        role,
+        created_at: now_ms(),
+    };
+    let settings = parts::settings(flags)?;
+    let handle = parts::database(&settings).await?;
+    users::insert(&*handle.database(), &user).await?;
+    let made = (!password_stdin).then_some(chosen);
+    if json {
+        println!(
+            "{}",
+            serde_json::json!({ "user_id": user.user_id, "email": user.email, "role": user.role.as_str(), "password": made })
+        );
+    } else {
+        println!("Created the {} {}.", user.role.as_str(), user.email);
+        if let Some(password) = made {
+            println!("Password (shown once): {password}");
+        }
+    }
+    Ok(())
+}
+
+fn read_password() -> anyhow::Result<String> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        eprint!("Password: ");
+    }
+    let mut line = String::new();
+    input
+        .lock()
+        .read_line(&mut line)
+        .context("reading the password")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

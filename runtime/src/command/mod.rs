@@ -1,0 +1,10 @@
+//! The subcommands, one file each.
+
+pub mod admin;
+pub mod config;
+pub mod migrate;
+pub mod serve;
+pub mod up;
+pub mod work;
+
+mod parts;

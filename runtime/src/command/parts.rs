@@ -1,0 +1,179 @@
+//! What the serving commands are put together from.
+
+use crate::database::{Handle, SqlitePool};
+use crate::egress::{Door, ForwardProxy};
+use crate::host::{Host, HostOptions};
+use crate::settings::{Flags, Settings};
+use crate::tools::Tools;
+use crate::worker::Worker;
+use crate::worker::ytdlp::Ytdlp;
+use crate::{host, keys};
+use anyhow::Context;
+use shared::domain::egress::AllowList;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Reads the settings, makes the data folder, completes the keys.
+pub fn settings(flags: &Flags) -> anyhow::Result<Settings> {
+    let mut settings = Settings::load(flags)?;
+    std::fs::create_dir_all(&settings.data_dir)
+        .with_context(|| format!("creating {}", settings.data_dir.display()))?;
+    keys::complete(&mut settings)?;
+    Ok(settings)
+}
+
+/// Opens the database and brings it up to date.
+pub async fn database(settings: &Settings) -> anyhow::Result<Handle> {
+    let handle = Handle::open(&settings.database_url, &settings.data_dir)?;
+    super::migrate::apply(&handle).await?;
+    Ok(handle)
+}
+
+/// The manifest: `spin.toml` here, else beside or above the binary.
+pub fn manifest() -> anyhow::Result<PathBuf> {
+    let here = Path::new("spin.toml");
+    if here.is_file() {
+        return Ok(std::path::absolute(here)?);
+    }
+    let binary = std::env::current_exe()?;
+    binary
+        .ancestors()
+        .skip(1)
+        .map(|folder| folder.join("spin.toml"))
+        .find(|path| path.is_file())
+        .context("There is no spin.toml here or above the binary; start wharf where it lies.")
+}
+
+/// The port, and where it can be reached from this machine.
+pub async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("Cannot listen on {listen}; is another wharf running?"))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// `http://host:port` that this machine reaches, also where the socket listens on every address.
+pub fn local_url(address: SocketAddr) -> String {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        match address {
+            SocketAddr::V4(_) => address.set_ip(std::net::Ipv4Addr::LOCALHOST.into()),
+            SocketAddr::V6(_) => address.set_ip(std::net::Ipv6Addr::LOCALHOST.into()),
+        }
+    }
+    format!("http://{address}")
+}
+
+/// Loads the components with what `spin.toml` asks for.
+pub async fn host(
+    settings: &Settings,
+    handle: &Handle,
+    manifest: PathBuf,
+    worker_url: &str,
+    files_url: &str,
+) -> anyhow::Result<Arc<Host>> {
+    let variables = variables(settings, worker_url, files_url);
+    let sqlite: BTreeMap<String, Arc<SqlitePool>> = match handle {
+        Handle::Sqlite(pool) => [("default".to_owned(), pool.clone())].into(),
+        // Components ask for the label whichever database they use; an empty file stands for it.
+        Handle::Postgres(_) => {
+            let unused = settings.data_dir.join("unused.db");
+            [("default".to_owned(), SqlitePool::open(unused)?)].into()
+        }
+    };
+    let options = HostOptions {
+        manifest,
+        variables,
+        sqlite,
+        cache_dir: settings.data_dir.join("cache"),
+    };
+    Host::load(options).await
+}
+
+/// The values of `spin.toml`'s variables.
+pub fn variables(
+    settings: &Settings,
+    worker_url: &str,
+    files_url: &str,
+) -> BTreeMap<String, String> {
+    let database_host = url::Url::parse(&settings.database_url)
+        .ok()
+        .and_then(|url| {
+            Some(format!(
+                "{}:{}",
+                url.host_str()?,
+                url.port().unwrap_or(5432)
+            ))
+        })
+        .unwrap_or_else(|| "127.0.0.1:5432".to_owned());
+    [
+        ("database_url", settings.database_url.clone()),
+        ("database_host", database_host),
+        ("worker_url", worker_url.to_owned()),
+        ("worker_token", settings.keys.worker.clone()),
+        ("files_url", files_url.to_owned()),
+        ("files_keys", settings.files.kids.clone()),
+        ("url_ttl_s", settings.files.url_ttl_s.to_string()),
+        ("egress_allow", settings.egress.allow.join(",")),
+        ("users_key", settings.keys.users.clone()),
+        ("admins_key", settings.keys.admins.clone()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// Builds what is stale of the components.
+pub async fn build(manifest: &Path) -> anyhow::Result<()> {
+    host::build::build_stale(manifest).await
+}
+
+/// The worker with its tools and its door.
+pub async fn worker(settings: &Settings, handle: &Handle) -> anyhow::Result<Arc<Worker>> {
+    let media = &settings.media;
+    let report = Tools::find_or_set_up(
+        media.ytdlp.clone(),
+        media.ffmpeg.clone(),
+        &settings.data_dir,
+    )
+    .await;
+    for note in &report.notes {
+        if note.is_problem {
+            tracing::warn!("{}", note.text);
+        } else {
+            tracing::info!("{}", note.text);
+        }
+    }
+    let allow = AllowList::parse(&settings.egress.allow)?;
+    let proxy = Arc::new(ForwardProxy::start(Door::new(allow)).await?);
+    let scratch = settings.data_dir.join("scratch");
+    let ytdlp = Ytdlp::new(report.tools, proxy, scratch);
+    Worker::new(settings.clone(), handle.clone(), ytdlp)
+}
+
+/// Cancelled by SIGTERM or SIGINT.
+pub fn shutdown() -> anyhow::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    Ok(token)
+}
+
+/// The one line that says where the service is.
+pub fn announce(url: &str) {
+    println!("Wharf is ready on {url}");
+}

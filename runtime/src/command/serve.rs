@@ -1,0 +1,31 @@
+//! `wharf serve`: the HTTP surface alone; workers run elsewhere on the same database.
+
+use super::parts;
+use crate::server;
+use crate::settings::Flags;
+use crate::worker::http;
+use axum::Router;
+use axum::routing::get;
+
+pub async fn run(flags: &Flags) -> anyhow::Result<()> {
+    let settings = parts::settings(flags)?;
+    let shutdown = parts::shutdown()?;
+    let manifest = parts::manifest()?;
+    let (listener, address) = parts::bind(settings.listen).await?;
+    parts::build(&manifest).await?;
+    let handle = parts::database(&settings).await?;
+    let worker_url = match settings.worker.url.as_str() {
+        "" => parts::local_url(settings.worker.listen),
+        url => url.to_owned(),
+    };
+    let files_url = match settings.files.url.as_str() {
+        "" => &worker_url,
+        url => url,
+    };
+    let host = parts::host(&settings, &handle, manifest, &worker_url, files_url).await?;
+    let health = Router::new().route("/health", get(http::health));
+    let router = server::with_host(health, host);
+    parts::announce(&parts::local_url(address));
+    server::serve(listener, router, shutdown).await;
+    Ok(())
+}

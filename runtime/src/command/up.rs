@@ -1,0 +1,34 @@
+//! `wharf up`: runner and worker in one process on one port.
+
+use super::parts;
+use crate::server;
+use crate::settings::Flags;
+use crate::worker::http;
+
+pub async fn run(flags: &Flags) -> anyhow::Result<()> {
+    let settings = parts::settings(flags)?;
+    let shutdown = parts::shutdown()?;
+    let manifest = parts::manifest()?;
+    let (listener, address) = parts::bind(settings.listen).await?;
+    parts::build(&manifest).await?;
+    let handle = parts::database(&settings).await?;
+    let local = parts::local_url(address);
+    let public = match settings.public_url.as_str() {
+        "" => &local,
+        url => url,
+    };
+    let files_url = match settings.files.url.as_str() {
+        "" => public,
+        url => url,
+    };
+    let (host, worker) = tokio::try_join!(
+        parts::host(&settings, &handle, manifest, &local, files_url),
+        parts::worker(&settings, &handle),
+    )?;
+    worker.start();
+    let router = server::with_host(http::router(worker.clone()), host);
+    parts::announce(public);
+    server::serve(listener, router, shutdown).await;
+    worker.stop().await;
+    Ok(())
+}

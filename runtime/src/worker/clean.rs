@@ -1,0 +1,170 @@
+//! Removes what nobody may have any more: files of deleted tasks at once; expired quick downloads, folders
+//! without a row, and spent sessions, tickets and cached answers every `media.clean_interval_s`, by exactly
+//! one worker at a time (VA-12).
+
+use super::Worker;
+use crate::clock::now_ms;
+use shared::Result;
+use shared::limits::CANCEL_POLL_MS;
+use shared::store::files::{self, Disposable};
+use shared::store::{duties, logins, parses, sessions, tickets};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Rows in one go.
+const BATCH: i64 = 200;
+const DUTY: &str = "clean";
+
+pub async fn run(worker: Arc<Worker>) {
+    let interval = Duration::from_secs(worker.settings.media.clean_interval_s);
+    let mut swept: Option<Instant> = None;
+    loop {
+        if let Err(error) = remove_deleted(&worker).await {
+            tracing::error!(%error, "could not remove deleted files");
+        }
+        if swept.is_none_or(|at| at.elapsed() >= interval) {
+            swept = Some(Instant::now());
+            if let Err(error) = run_one(&worker, interval).await {
+                tracing::error!(%error, "could not clean up");
+            }
+        }
+        if !worker.pause(Duration::from_millis(CANCEL_POLL_MS)).await {
+            return;
+        }
+    }
+}
+
+/// One sweep, if no other worker has the duty.
+async fn run_one(worker: &Worker, interval: Duration) -> Result<()> {
+    let now = now_ms();
+    let lease = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX / 2);
+    if !duties::hold(&*worker.database, DUTY, &worker.id, now, now + lease * 2).await? {
+        return Ok(());
+    }
+    let mut expired = 0;
+    loop {
+        let batch = files::expire(&*worker.database, now, BATCH).await?;
+        expired += batch.len();
+        for file in &batch {
+            remove_files(worker, file).await;
+        }
+        if batch.is_empty() {
+            break;
+        }
+    }
+    let orphans = remove_orphans(worker).await?;
+    sessions::purge(&*worker.database, now).await?;
+    logins::purge(&*worker.database, now).await?;
+    tickets::purge(&*worker.database, now).await?;
+    parses::purge(&*worker.database, now).await?;
+    if expired + orphans > 0 {
+        tracing::info!(expired, orphans, "cleaned up");
+    }
+    Ok(())
+}
+
+/// The files, then the rows, of tasks that their owners deleted.
+async fn remove_deleted(worker: &Worker) -> Result<()> {
+    for file in files::deleted(&*worker.database, BATCH).await? {
+        let in_work = worker
+            .running()
+            .keys()
+            .any(|claim| claim.task_id == file.task_id);
+        // Its own attempt is being stopped and removes what it wrote; the row goes in a later turn.
+        if !in_work && remove_files(worker, &file).await {
+            files::forget(&*worker.database, &file.task_id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether nothing is left.
+async fn remove_files(worker: &Worker, file: &Disposable) -> bool {
+    let mut clean = remove(&worker.task_folder(&file.task_id)).await;
+    if let Some(path) = &file.file_path {
+        clean &= remove(&worker.settings.data_dir.join(path)).await;
+    }
+    clean
+}
+
+async fn remove(path: &Path) -> bool {
+    let removed = match tokio::fs::metadata(path).await {
+        Ok(found) if found.is_dir() => tokio::fs::remove_dir_all(path).await,
+        Ok(_) => tokio::fs::remove_file(path).await,
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::error!(%error, path = %path.display(), "could not remove");
+            false
+        }
+        _ => true,
+    }
+}
+
+/// Files and folders that no row knows, after a crash between disk and database. Returns how many.
+async fn remove_orphans(worker: &Worker) -> Result<usize> {
+    let data_dir = worker.settings.data_dir.clone();
+    let found = tokio::task::spawn_blocking(move || candidates(&data_dir))
+        .await
+        .map_err(shared::Error::internal)?;
+    let mut removed = 0;
+    let ids: Vec<String> = found.keys().cloned().collect();
+    for batch in ids.chunks(usize::try_from(BATCH).unwrap_or(100)) {
+        let known: HashMap<String, Option<String>> = files::with_files(&*worker.database, batch)
+            .await?
+            .into_iter()
+            .map(|file| (file.task_id, file.file_path))
+            .collect();
+        for task_id in batch {
+            for path in &found[task_id] {
+                let kept = match known.get(task_id) {
+                    None => false,
+                    // Not finished: its folder is in use.
+                    Some(None) => true,
+                    Some(Some(own)) => worker.settings.data_dir.join(own).starts_with(path),
+                };
+                if !kept && remove(path).await {
+                    tracing::warn!(path = %path.display(), "removed an orphan");
+                    removed += 1;
+                }
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// What lies under `tmp/<task_id>` and `archive/<user>/<day>/<title>_<task_id>.<ext>`, by task.
+fn candidates(data_dir: &Path) -> HashMap<String, Vec<PathBuf>> {
+    let mut found: HashMap<String, Vec<PathBuf>> = HashMap::new();
+    for folder in entries(&data_dir.join("tmp")) {
+        if let Some(id) = folder.file_name().and_then(|name| name.to_str()) {
+            let inner = entries(&folder);
+            let whole = found.entry(id.to_owned()).or_default();
+            whole.extend(inner.iter().filter(|path| path.is_dir()).cloned());
+            whole.push(folder.clone());
+        }
+    }
+    for user in entries(&data_dir.join("archive")) {
+        for day in entries(&user) {
+            for file in entries(&day) {
+                let stem = file.file_stem().and_then(|name| name.to_str());
+                if let Some((_, id)) = stem.and_then(|stem| stem.rsplit_once('_')) {
+                    found.entry(id.to_owned()).or_default().push(file.clone());
+                }
+            }
+        }
+    }
+    found
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! The components' call to parse a URL. Several callers of one URL share one yt-dlp.
+
+use super::reply::{Failure, success};
+use crate::clock::now_ms;
+use crate::worker::Worker;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use shared::auth::secret::sha256;
+use shared::domain::media::MediaUrl;
+use shared::limits::PARSE_CACHE_S;
+use shared::store::parses;
+use shared::wire::media::{ParseAnswer, ParseRequest};
+use shared::{Code, Error};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use subtle::ConstantTimeEq;
+use tokio::sync::OnceCell;
+
+type Shared = Arc<OnceCell<Result<ParseAnswer, shared::domain::task::Failure>>>;
+
+/// The parses under way, by the hash of their URL.
+static UNDER_WAY: LazyLock<Mutex<HashMap<String, Shared>>> = LazyLock::new(Mutex::default);
+
+pub async fn parse(
+    State(worker): State<Arc<Worker>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    authorise(&worker, &headers)?;
+    let request: ParseRequest = serde_json::from_slice(&body)
+        .map_err(|_| Error::new(Code::MalformedJson, "The body is not a parse request."))?;
+    let url = MediaUrl::parse(&request.url)?;
+    let hash = sha256(url.as_str());
+    let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    let cell = under_way().entry(hash.clone()).or_default().clone();
+    let answer = cell
+        .get_or_init(|| async {
+            tracing::info!(request_id, source = url.redacted(), "parsing");
+            parse_and_keep(&worker, &url, &hash).await
+        })
+        .await
+        .clone();
+    under_way().remove(&hash);
+    match answer {
+        Ok(answer) => success(&answer),
+        Err(failure) => {
+            tracing::info!(
+                request_id,
+                code = failure.code,
+                reason = failure.message,
+                "parse failed"
+            );
+            Err(refusal(failure).into())
+        }
+    }
+}
+
+/// Only our own components may ask; anybody else sees no such route.
+fn authorise(worker: &Worker, headers: &HeaderMap) -> Result<(), Error> {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+        .unwrap_or_default();
+    let expected = worker.settings.keys.worker.as_bytes();
+    if bool::from(given.ct_eq(expected)) {
+        Ok(())
+    } else {
+        Err(Error::not_found("route"))
+    }
+}
+
+async fn parse_and_keep(
+    worker: &Worker,
+    url: &MediaUrl,
+    hash: &str,
+) -> Result<ParseAnswer, shared::domain::task::Failure> {
+    let Ok(_permit) = worker.parses.acquire().await else {
+        return Err(shared::domain::task::Failure::retryable(
+            "busy",
+            "The worker is stopping.",
+        ));
+    };
+    let answer = worker.ytdlp.parse(url, None).await?;
+    let json = serde_json::to_string(&answer).unwrap_or_default();
+    let kept_until = now_ms() + PARSE_CACHE_S * 1000;
+    if let Err(error) = parses::keep(&*worker.database, hash, &json, kept_until).await {
+        tracing::warn!(%error, "could not keep a parse answer");
+    }
+    Ok(answer)
+}
+
+/// 42201 with the failure's code as the reason; 50301 where the fault is this machine's.
+fn refusal(failure: shared::domain::task::Failure) -> Error {
+    match failure.code {
+        "tool_missing" | "busy" | "internal" => {
+            let mut error = Error::busy(30, failure.code);
+            error.message = failure.message;
+            error
+        }
+        reason => Error::new(Code::Unprocessable, failure.message)
+            .with_data(serde_json::json!({ "reason": reason })),
+    }
+}
+
+fn under_way() -> std::sync::MutexGuard<'static, HashMap<String, Shared>> {
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}

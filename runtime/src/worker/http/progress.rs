@@ -1,0 +1,160 @@
+//! `WS /api/v1/ws/progress?ticket=&task_id=`: task objects as JSON text messages, the current state first
+//! (VA-6). Without `task_id`, all of the caller's tasks.
+
+use super::reply::Failure;
+use crate::clock::now_ms;
+use crate::worker::Worker;
+use crate::worker::hub::Change;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
+use axum::response::Response;
+use shared::auth::secret::sha256;
+use shared::auth::token::bad_token;
+use shared::domain::page::Page;
+use shared::limits::WEBSOCKET_TASKS_MAX;
+use shared::store::tasks::{self, Filter};
+use shared::store::tickets;
+use shared::{Error, Result};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
+
+/// How often a quiet connection is pinged, seconds.
+const PING_S: u64 = 20;
+
+#[derive(serde::Deserialize)]
+pub struct Parameters {
+    #[serde(default)]
+    ticket: String,
+    task_id: Option<String>,
+}
+
+pub async fn connect(
+    State(worker): State<Arc<Worker>>,
+    Query(parameters): Query<Parameters>,
+    upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> std::result::Result<Response, Failure> {
+    let upgrade = upgrade
+        .map_err(|_| Error::invalid("upgrade", "This route takes WebSocket connections."))?;
+    let task_id = match parameters.task_id.as_deref() {
+        None | Some("") => None,
+        Some(id) => Some(
+            uuid::Uuid::try_parse(id)
+                .map_err(|_| Error::invalid("task_id", "This is not an id."))?
+                .to_string(),
+        ),
+    };
+    let owner_id = tickets::redeem(&*worker.database, &sha256(&parameters.ticket), now_ms())
+        .await?
+        .ok_or_else(bad_token)?;
+    if let Some(task_id) = &task_id {
+        let task = tasks::find(&*worker.database, task_id).await?;
+        let task = task.ok_or_else(|| Error::not_found("task"))?;
+        if task.owner_id != owner_id {
+            return Err(Error::forbidden("task").into());
+        }
+    }
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let mut client = Client {
+            socket,
+            task_id,
+            sent: HashMap::new(),
+        };
+        // A client that went away is no error.
+        let _ = follow(&worker, &owner_id, &mut client).await;
+    }))
+}
+
+struct Client {
+    socket: WebSocket,
+    task_id: Option<String>,
+    /// When each task that was sent had changed.
+    sent: HashMap<String, i64>,
+}
+
+/// The connection is over.
+struct Closed;
+
+impl Client {
+    /// Sends a change unless a newer one went before it.
+    async fn send(&mut self, change: &Change) -> std::result::Result<(), Closed> {
+        let is_wanted = self.task_id.as_ref().is_none_or(|id| *id == change.task_id);
+        let newest = self.sent.get(&change.task_id);
+        if !is_wanted || newest.is_some_and(|at| *at > change.updated_at) {
+            return Ok(());
+        }
+        self.sent.insert(change.task_id.clone(), change.updated_at);
+        let message = Message::Text(change.json.as_str().into());
+        self.socket.send(message).await.map_err(|_| Closed)
+    }
+}
+
+async fn follow(
+    worker: &Worker,
+    owner_id: &str,
+    client: &mut Client,
+) -> std::result::Result<(), Closed> {
+    // Subscribed before the state is read, so that nothing falls between the two.
+    let mut changes = worker.hub.subscribe(owner_id);
+    send_current(worker, owner_id, client).await?;
+    let mut ping = tokio::time::interval(Duration::from_secs(PING_S));
+    loop {
+        tokio::select! {
+            () = worker.stop.cancelled() => {
+                let going_away = CloseFrame { code: close_code::AWAY, reason: "stopping".into() };
+                let _ = client.socket.send(Message::Close(Some(going_away))).await;
+                return Err(Closed);
+            }
+            change = changes.recv() => match change {
+                Ok(change) => client.send(&change).await?,
+                Err(RecvError::Lagged(_)) => send_current(worker, owner_id, client).await?,
+                Err(RecvError::Closed) => return Err(Closed),
+            },
+            message = client.socket.recv() => match message {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Closed),
+                Some(Ok(_)) => {}
+            },
+            _ = ping.tick() => {
+                let sent = client.socket.send(Message::Ping(Vec::new().into())).await;
+                sent.map_err(|_| Closed)?;
+            }
+        }
+    }
+}
+
+async fn send_current(
+    worker: &Worker,
+    owner_id: &str,
+    client: &mut Client,
+) -> std::result::Result<(), Closed> {
+    match current(worker, owner_id, client.task_id.as_deref()).await {
+        Ok(changes) => {
+            for change in changes {
+                client.send(&change).await?;
+            }
+            Ok(())
+        }
+        Err(error) => {
+            tracing::error!(%error, "could not read the current state");
+            Err(Closed)
+        }
+    }
+}
+
+async fn current(worker: &Worker, owner_id: &str, task_id: Option<&str>) -> Result<Vec<Change>> {
+    let found = match task_id {
+        Some(id) => Vec::from_iter(tasks::find(&*worker.database, id).await?),
+        None => {
+            let page = Page {
+                number: 1,
+                size: WEBSOCKET_TASKS_MAX,
+            };
+            tasks::list(&*worker.database, owner_id, &Filter::default(), page)
+                .await?
+                .0
+        }
+    };
+    found.iter().rev().map(Change::from_task).collect()
+}

@@ -1,0 +1,114 @@
+//! The native worker: what runs long or touches the disk. Each duty is a loop in a file of its own:
+//! `queue` claims and runs tasks, `lease` extends claims and notices lost ones, `rescue` puts tasks of dead
+//! workers back, `clean` removes files whose time is over, `changes` tells WebSockets what happened
+//! elsewhere. They share the [`Worker`] and hand over through rows.
+
+pub mod changes;
+pub mod clean;
+pub mod finish;
+pub mod http;
+pub mod hub;
+pub mod lease;
+pub mod queue;
+pub mod rescue;
+pub mod video;
+pub mod ytdlp;
+
+use crate::database::Handle;
+use crate::settings::Settings;
+use hub::Hub;
+use shared::auth::signature::FileKeys;
+use shared::store::Database;
+use shared::store::queue::Held;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use ytdlp::Ytdlp;
+
+/// What the duties share.
+pub struct Worker {
+    /// Names this worker in leases; new at every start.
+    pub id: String,
+    pub settings: Settings,
+    pub database: Arc<dyn Database>,
+    pub handle: Handle,
+    pub hub: Hub,
+    pub ytdlp: Ytdlp,
+    pub file_keys: FileKeys,
+    /// The claims being worked on, and how to stop each.
+    running: Mutex<HashMap<Held, CancellationToken>>,
+    /// Something may be due.
+    wake: Notify,
+    parses: Semaphore,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Worker {
+    pub fn new(settings: Settings, handle: Handle, ytdlp: Ytdlp) -> anyhow::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            id: uuid::Uuid::now_v7().to_string(),
+            database: handle.database(),
+            handle,
+            hub: Hub::default(),
+            ytdlp,
+            file_keys: FileKeys::parse(&settings.files.kids)?,
+            running: Mutex::default(),
+            wake: Notify::new(),
+            parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            settings,
+        }))
+    }
+
+    /// Starts every duty.
+    pub fn start(self: &Arc<Self>) {
+        tracing::info!(worker = self.id, "worker started");
+        self.tasks.spawn(queue::run(self.clone()));
+        self.tasks.spawn(lease::run(self.clone()));
+        self.tasks.spawn(rescue::run(self.clone()));
+        self.tasks.spawn(clean::run(self.clone()));
+        self.tasks.spawn(changes::run(self.clone()));
+    }
+
+    /// Stops every duty and gives all claims back (PF-10).
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        for token in self.running().values() {
+            token.cancel();
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+        let now = crate::clock::now_ms();
+        let released = shared::store::queue::release(&*self.database, &self.id, now).await;
+        match released {
+            Ok(count) => tracing::info!(released = count, "worker stopped"),
+            // The leases end by themselves; nothing is lost.
+            Err(error) => tracing::error!(%error, "could not give the claims back"),
+        }
+        let _ = shared::store::duties::release(&*self.database, &self.id).await;
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Held, CancellationToken>> {
+        self.running
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The folder in which a task is worked on, and where a quick download stays (VA-7).
+    fn task_folder(&self, task_id: &str) -> PathBuf {
+        self.settings.data_dir.join("tmp").join(task_id)
+    }
+
+    /// Waits, but no longer than until the worker stops. Returns false when it stops.
+    async fn pause(&self, duration: std::time::Duration) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(duration) => true,
+        }
+    }
+}

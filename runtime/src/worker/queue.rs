@@ -1,0 +1,86 @@
+//! Claims tasks that are due and runs them, as many at once as `media.concurrency` allows.
+
+use super::{Worker, video};
+use crate::clock::now_ms;
+use shared::Result;
+use shared::store::queue::{self, Held};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The longest wait for a wake-up that never came, milliseconds.
+const IDLE_MS_MAX: u64 = 1000;
+
+/// What one turn of the loop did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Claimed so many tasks.
+    Claimed(usize),
+    /// Nothing is due before so many milliseconds.
+    Idle(u64),
+    /// Every place is taken.
+    Full,
+}
+
+pub async fn run(worker: Arc<Worker>) {
+    while !worker.stop.is_cancelled() {
+        let wait_ms = match run_one(&worker).await {
+            Ok(Outcome::Claimed(_)) => continue,
+            Ok(Outcome::Idle(ms)) => ms.min(IDLE_MS_MAX),
+            Ok(Outcome::Full) => IDLE_MS_MAX,
+            Err(error) => {
+                tracing::error!(%error, "could not claim tasks");
+                IDLE_MS_MAX
+            }
+        };
+        tokio::select! {
+            () = worker.stop.cancelled() => {}
+            () = worker.wake.notified() => {}
+            () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
+        }
+    }
+}
+
+/// Claims what is due and starts it.
+pub async fn run_one(worker: &Arc<Worker>) -> Result<Outcome> {
+    let busy = worker.running().len();
+    let places = worker.settings.media.concurrency.saturating_sub(busy);
+    if places == 0 {
+        return Ok(Outcome::Full);
+    }
+    let now = now_ms();
+    let lease_ends = now + lease_ms(worker);
+    let limit = i64::try_from(places).unwrap_or(i64::MAX);
+    let claimed = queue::claim(&*worker.database, &worker.id, now, lease_ends, limit).await?;
+    if claimed.is_empty() {
+        let due = queue::next_due(&*worker.database).await?;
+        let wait = due.map_or(i64::MAX, |at| (at - now).max(1));
+        return Ok(Outcome::Idle(u64::try_from(wait).unwrap_or(u64::MAX)));
+    }
+    let count = claimed.len();
+    for task in claimed {
+        let claim = Held {
+            task_id: task.task_id.clone(),
+            fence: task.fence,
+        };
+        let token = CancellationToken::new();
+        worker.running().insert(claim.clone(), token.clone());
+        let worker = worker.clone();
+        worker.hub.publish(&task);
+        worker.tasks.clone().spawn(async move {
+            // A task of its own, so that a panic ends one download and frees its place.
+            let job = tokio::spawn(video::run(worker.clone(), task, claim.clone(), token));
+            if let Err(error) = job.await {
+                tracing::error!(%error, task_id = claim.task_id, "the task panicked; its lease will end");
+            }
+            worker.running().remove(&claim);
+            worker.wake.notify_one();
+        });
+    }
+    Ok(Outcome::Claimed(count))
+}
+
+/// The length of a lease.
+pub fn lease_ms(worker: &Worker) -> i64 {
+    i64::try_from(worker.settings.queue.lease_s.saturating_mul(1000)).unwrap_or(i64::MAX)
+}

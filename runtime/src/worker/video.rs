@@ -1,0 +1,293 @@
+//! One attempt at one download: yt-dlp into the task's folder, then [`super::finish`].
+
+use super::ytdlp::{DownloadError, DownloadJob};
+use super::{Worker, finish};
+use crate::clock::now_ms;
+use crate::fault;
+use shared::Result;
+use shared::domain::media::Quality;
+use shared::domain::task::{Failure, Status, backoff_ms};
+use shared::limits::PROGRESS_ROW_MS;
+use shared::store::queue::{self, Held, Sequel};
+use shared::store::tasks::{self, Task};
+use shared::wire::media::DownloadSpec;
+use shared::wire::task::{Attempt, Progress, TaskError};
+use shared::wire::time::rfc3339;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// How an attempt ended.
+enum Ended {
+    Finished,
+    Failed(Failure),
+    /// The claim is lost or the worker stops.
+    Stopped,
+}
+
+/// Runs a claimed task to the end of this attempt.
+pub async fn run(worker: Arc<Worker>, task: Task, claim: Held, cancel: CancellationToken) {
+    let started = Instant::now();
+    tracing::info!(
+        task_id = task.task_id,
+        request_id = task.request_id,
+        attempt = task.attempt,
+        source = task.name,
+        "attempt started"
+    );
+    let ended = match attempt(&worker, &task, &claim, &cancel).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            tracing::error!(%error, task_id = task.task_id, "attempt broke off");
+            Ended::Failed(Failure::retryable(
+                "internal",
+                "Something went wrong on our side.",
+            ))
+        }
+    };
+    let outcome = match ended {
+        Ended::Finished => Ok("finished"),
+        Ended::Failed(failure) => fail(&worker, &task, &claim, &failure).await,
+        Ended::Stopped => clean_up_lost(&worker, &claim).await.map(|()| "stopped"),
+    };
+    tracing::info!(
+        task_id = task.task_id,
+        request_id = task.request_id,
+        attempt = task.attempt,
+        outcome = outcome.as_ref().map_or("unknown", |word| word),
+        elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "attempt ended"
+    );
+    if let Err(error) = outcome {
+        // The row still says running: the lease ends and the task is rescued.
+        tracing::error!(%error, task_id = task.task_id, "could not record the attempt");
+    }
+}
+
+async fn attempt(
+    worker: &Arc<Worker>,
+    task: &Task,
+    claim: &Held,
+    cancel: &CancellationToken,
+) -> Result<Ended> {
+    let spec = DownloadSpec::from_json(&task.spec)?;
+    let folder = worker.task_folder(&task.task_id).join("work");
+    // A crash may have come after the download and before its row: then only that is left to do.
+    if let Some(ready) = finish::resumable(worker, task, &folder).await? {
+        return settle(worker, task, claim, ready).await;
+    }
+    if let Err(error) = tokio::fs::create_dir_all(&folder).await {
+        return Ok(Ended::Failed(disk_failure(&error)));
+    }
+    fault::point("download:started");
+    let timeout = Duration::from_secs(worker.settings.media.task_timeout_s);
+    let download = download(worker, task, claim, &spec, &folder, cancel);
+    let downloaded = match tokio::time::timeout(timeout, download).await {
+        Ok(Ok(downloaded)) => downloaded,
+        Ok(Err(DownloadError::Cancelled)) => return Ok(Ended::Stopped),
+        Ok(Err(DownloadError::Failure(failure))) => return Ok(Ended::Failed(failure)),
+        Err(_) => {
+            return Ok(Ended::Failed(Failure::retryable(
+                "timeout",
+                "The download took longer than its limit.",
+            )));
+        }
+    };
+    publish_stage(worker, task, "finishing", 99.0);
+    let ready = match finish::prepare(task, &spec, &folder, downloaded).await {
+        Ok(ready) => ready,
+        Err(error) => return Ok(Ended::Failed(disk_failure(&error))),
+    };
+    settle(worker, task, claim, ready).await
+}
+
+async fn settle(
+    worker: &Arc<Worker>,
+    task: &Task,
+    claim: &Held,
+    ready: finish::Ready,
+) -> Result<Ended> {
+    match finish::settle(worker, task, claim, &ready).await {
+        Ok(true) => Ok(Ended::Finished),
+        Ok(false) => Ok(Ended::Stopped),
+        Err(finish::SettleError::Disk(error)) => Ok(Ended::Failed(disk_failure(&error))),
+        Err(finish::SettleError::Store(error)) => Err(error),
+    }
+}
+
+/// Runs yt-dlp; progress goes to listeners at once and to the row now and then.
+async fn download(
+    worker: &Arc<Worker>,
+    task: &Task,
+    claim: &Held,
+    spec: &DownloadSpec,
+    folder: &Path,
+    cancel: &CancellationToken,
+) -> std::result::Result<super::ytdlp::Downloaded, DownloadError> {
+    let internal = |error: shared::Error| {
+        tracing::error!(%error, task_id = task.task_id, "unreadable task");
+        DownloadError::Failure(Failure::permanent("internal", "The task cannot be read."))
+    };
+    let job = DownloadJob {
+        task_id: task.task_id.clone(),
+        url: spec.media_url().map_err(internal)?,
+        quality: Quality::parse(&spec.quality).map_err(internal)?,
+        format: spec.format,
+        folder: folder.to_owned(),
+        max_bytes: worker.settings.media.max_bytes,
+        upstream: None,
+    };
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let writer = tokio::spawn(write_progress(
+        worker.clone(),
+        task.clone(),
+        claim.clone(),
+        receiver,
+        cancel.clone(),
+    ));
+    let report = move |progress: Progress| drop(sender.send(progress));
+    let downloaded = worker.ytdlp.download(job, report, cancel.clone()).await;
+    // The last line must not overtake the finish.
+    let _ = writer.await;
+    downloaded
+}
+
+/// Writes the newest progress to the row at most every [`PROGRESS_ROW_MS`].
+async fn write_progress(
+    worker: Arc<Worker>,
+    mut task: Task,
+    claim: Held,
+    mut lines: mpsc::UnboundedReceiver<Progress>,
+    cancel: CancellationToken,
+) {
+    let mut written = Instant::now() - Duration::from_millis(PROGRESS_ROW_MS);
+    // A resumed or retried task goes on from where its bar stood (VA-6: never falling).
+    let floor =
+        serde_json::from_str::<Progress>(&task.progress).map_or(0.0, |before| before.percent);
+    while let Some(mut progress) = lines.recv().await {
+        progress.percent = progress.percent.max(floor);
+        let Ok(json) = serde_json::to_string(&progress) else {
+            continue;
+        };
+        task.progress = json;
+        task.updated_at = now_ms();
+        worker.hub.publish(&task);
+        if written.elapsed() < Duration::from_millis(PROGRESS_ROW_MS) {
+            continue;
+        }
+        written = Instant::now();
+        match queue::set_progress(&*worker.database, &claim, &task.progress, task.updated_at).await
+        {
+            Ok(true) => {}
+            Ok(false) => cancel.cancel(),
+            Err(error) => tracing::warn!(%error, "could not write progress"),
+        }
+    }
+}
+
+fn publish_stage(worker: &Worker, task: &Task, stage: &str, percent: f64) {
+    let progress = Progress {
+        percent,
+        stage: stage.to_owned(),
+        ..Progress::default()
+    };
+    let mut task = task.clone();
+    task.progress = serde_json::to_string(&progress).unwrap_or(task.progress);
+    task.updated_at = now_ms();
+    worker.hub.publish(&task);
+}
+
+/// Records a failed attempt: back to the queue, failed, or a dead letter.
+async fn fail(
+    worker: &Worker,
+    task: &Task,
+    claim: &Held,
+    failure: &Failure,
+) -> Result<&'static str> {
+    let now = now_ms();
+    let queue = &worker.settings.queue;
+    let (sequel, word) = if !failure.retryable {
+        (Sequel::Fail, "failed")
+    } else if task.attempt > queue.max_retries {
+        (Sequel::Bury, "dead")
+    } else {
+        let wait = backoff_ms(
+            task.attempt,
+            queue.backoff_initial_ms,
+            queue.backoff_max_ms,
+            jitter(),
+        );
+        (Sequel::Retry { run_at: now + wait }, "retry")
+    };
+    tracing::warn!(
+        task_id = task.task_id,
+        request_id = task.request_id,
+        attempt = task.attempt,
+        code = failure.code,
+        reason = failure.message,
+        sequel = word,
+        "attempt failed"
+    );
+    let error = TaskError {
+        code: failure.code.to_owned(),
+        message: failure.message.clone(),
+    };
+    let mut attempts: Vec<Attempt> = serde_json::from_str(&task.attempts).unwrap_or_default();
+    attempts.push(Attempt {
+        attempt: task.attempt,
+        error: error.clone(),
+        at: rfc3339(now),
+    });
+    let error = serde_json::to_string(&error).map_err(shared::Error::internal)?;
+    let attempts = serde_json::to_string(&attempts).map_err(shared::Error::internal)?;
+    match queue::fail(&*worker.database, claim, sequel, &error, &attempts, now).await? {
+        Some(task) => {
+            worker.hub.publish(&task);
+            if sequel == Sequel::Fail {
+                remove_folder(worker, &task.task_id).await;
+            }
+        }
+        None => clean_up_lost(worker, claim).await?,
+    }
+    Ok(word)
+}
+
+/// After the claim is lost: a cancelled or deleted task leaves nothing behind; one that the worker gives
+/// back, or that another claimed, keeps its parts.
+async fn clean_up_lost(worker: &Worker, claim: &Held) -> Result<()> {
+    if worker.stop.is_cancelled() {
+        return Ok(());
+    }
+    let task = tasks::find(&*worker.database, &claim.task_id).await?;
+    if task.is_none_or(|task| matches!(task.status, Status::Cancelled | Status::Failed)) {
+        remove_folder(worker, &claim.task_id).await;
+    }
+    Ok(())
+}
+
+async fn remove_folder(worker: &Worker, task_id: &str) {
+    let folder = worker.task_folder(task_id);
+    match tokio::fs::remove_dir_all(&folder).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::error!(%error, task_id, "could not remove the task's folder");
+        }
+        _ => {}
+    }
+}
+
+fn disk_failure(error: &std::io::Error) -> Failure {
+    tracing::error!(%error, "the disk refused");
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            Failure::retryable("disk_full", "The disk is full.")
+        }
+        _ => Failure::retryable("internal", "The file could not be stored."),
+    }
+}
+
+/// A number in 0..1 from the random half of a UUID.
+fn jitter() -> f64 {
+    f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
+}

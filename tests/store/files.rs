@@ -1,0 +1,59 @@
+//! What the cleaner may remove.
+
+use crate::queue::finish_one;
+use crate::{NOW, both, id, new_task};
+use shared::domain::task::Status;
+use shared::store::files::{self, Disposable};
+use shared::store::tasks;
+
+#[tokio::test]
+async fn a_quick_download_expires_and_an_archive_does_not() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        for _ in 0..3 {
+            tasks::submit(database, &new_task(&id())).await.unwrap();
+        }
+        let quick = finish_one(database, NOW, Some(NOW + 100)).await;
+        let later = finish_one(database, NOW, Some(NOW + 200)).await;
+        let archive = finish_one(database, NOW, None).await;
+        assert!(files::expire(database, NOW + 99, 10).await.unwrap().is_empty());
+        let expired = files::expire(database, NOW + 100, 10).await.unwrap();
+        let expected = Disposable {
+            task_id: quick.task_id.clone(),
+            file_path: quick.file_path.clone(),
+        };
+        assert_eq!(expired, [expected], "{}", fixture.name);
+        let status = tasks::find(database, &quick.task_id).await.unwrap().unwrap().status;
+        assert_eq!(status, Status::Expired);
+        let ids = [quick.task_id, later.task_id.clone(), archive.task_id.clone(), id()];
+        let mut kept: Vec<String> = files::with_files(database, &ids)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|file| file.task_id)
+            .collect();
+        kept.sort();
+        let mut expected = [later.task_id, archive.task_id];
+        expected.sort();
+        assert_eq!(kept, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_row_goes_after_its_file() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        tasks::submit(database, &new_task(&id())).await.unwrap();
+        let task = finish_one(database, NOW, None).await;
+        assert!(files::deleted(database, 10).await.unwrap().is_empty());
+        files::forget(database, &task.task_id).await.unwrap();
+        assert!(tasks::find(database, &task.task_id).await.unwrap().is_some(), "{}", fixture.name);
+        tasks::delete(database, &task.task_id, NOW).await.unwrap();
+        let deleted = files::deleted(database, 10).await.unwrap();
+        assert_eq!(deleted[0].task_id, task.task_id);
+        assert_eq!(deleted[0].file_path, task.file_path);
+        assert!(files::with_files(database, &[task.task_id.clone()]).await.unwrap().is_empty());
+        files::forget(database, &task.task_id).await.unwrap();
+        assert!(files::deleted(database, 10).await.unwrap().is_empty());
+    }
+}
