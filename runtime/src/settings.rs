@@ -179,9 +179,11 @@ impl Settings {
             Some(path) => path.clone(),
             None => PathBuf::from(FILE),
         };
-        let figment = Figment::new()
-            .merge(Toml::file_exact(&file))
-            .merge(environment());
+        let mut figment = Figment::new();
+        if file.is_file() {
+            figment = figment.merge(Toml::file_exact(&file));
+        }
+        let figment = figment.merge(environment());
         let mut wrong = unknown_keys(&figment, &file);
         let mut settings = Self {
             listen: value(&figment, "listen", &mut wrong)

@@ -4,8 +4,9 @@
 //! then does what its noun needs. Answers always carry their length: without it a host writes head and
 //! body apart, which costs 40 ms on a kept-alive connection.
 
+use crate::domain::request_id::is_request_id;
 use crate::error::{Code, Error, Result};
-use crate::limits::{BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, REQUEST_ID_BYTES_MAX};
+use crate::limits::{BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::store::Database;
 use crate::wire::envelope;
 use bytes::Bytes;
@@ -85,7 +86,11 @@ pub async fn answer(
     route: impl AsyncFnOnce(&mut Call) -> Result<Answer>,
 ) -> Response<Full<Bytes>> {
     let mut call = Call::new(request);
-    let answer = match route(&mut call).await {
+    let routed = match call.check_query() {
+        Ok(()) => route(&mut call).await,
+        Err(error) => Err(error),
+    };
+    let answer = match routed {
         Ok(answer) => answer,
         Err(error) => {
             log_failure(&call, &error);
@@ -146,10 +151,21 @@ impl Call {
         }
     }
 
+    /// PostgreSQL keeps no NUL in a text, and no parameter of ours has one.
+    fn check_query(&self) -> Result<()> {
+        match self.query.iter().find(|(_, value)| value.contains('\0')) {
+            Some((name, _)) => Err(Error::invalid(
+                name,
+                "The parameter contains a NUL character.",
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// The path's segments; `/api/v1/tasks/x` is `["api", "v1", "tasks", "x"]`.
     pub fn segments(&self) -> Vec<String> {
         self.path
-            .trim_matches('/')
+            .trim_start_matches('/')
             .split('/')
             .map(str::to_owned)
             .collect()
@@ -266,13 +282,4 @@ impl Call {
             .as_deref()
             .ok_or_else(|| Error::internal("the database was not opened"))
     }
-}
-
-/// Text that is safe in a header and in a log line.
-fn is_request_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= REQUEST_ID_BYTES_MAX
-        && id
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c))
 }

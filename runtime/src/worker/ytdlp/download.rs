@@ -234,7 +234,7 @@ impl<'a> Attempt<'a> {
             if path
                 .extension()
                 .is_some_and(|extension| extension != format.extension())
-                && is_web_page(&path).await.unwrap_or(false)
+                && is_text(&path).await.unwrap_or(false)
             {
                 return failure::not_media();
             }
@@ -305,7 +305,7 @@ async fn check(moved: Moved, folder: &Path, max_bytes: u64) -> Result<Downloaded
         Some(failure::empty_file())
     } else if metadata.len() > max_bytes {
         Some(failure::too_large())
-    } else if is_web_page(&path).await.map_err(failure::internal)? {
+    } else if is_text(&path).await.map_err(failure::internal)? {
         Some(failure::not_media())
     } else {
         None
@@ -327,8 +327,8 @@ async fn check(moved: Moved, folder: &Path, max_bytes: u64) -> Result<Downloaded
     })
 }
 
-/// True when the file begins as HTML does.
-async fn is_web_page(path: &Path) -> std::io::Result<bool> {
+/// True when the file begins as a web page or a playlist does.
+async fn is_text(path: &Path) -> std::io::Result<bool> {
     let mut start = Vec::with_capacity(SNIFF_BYTES);
     tokio::fs::File::open(path)
         .await?
@@ -339,11 +339,14 @@ async fn is_web_page(path: &Path) -> std::io::Result<bool> {
         .trim_start_matches('\u{feff}')
         .trim_start()
         .to_ascii_lowercase();
-    Ok(["<!doctype html", "<html", "<head", "<body", "<!--"]
-        .iter()
-        .any(|tag| text.starts_with(tag)))
+    Ok([
+        "<!doctype html",
+        "<html",
+        "<head",
+        "<body",
+        "<!--",
+        "#extm3u",
+    ]
+    .iter()
+    .any(|tag| text.starts_with(tag)))
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

@@ -42,7 +42,10 @@ pub(super) fn empty_file() -> Failure {
 }
 
 pub(super) fn not_media() -> Failure {
-    Failure::permanent("not_media", "The site sent a web page instead of a video.")
+    Failure::permanent(
+        "not_media",
+        "The site sent a page or a list instead of a video.",
+    )
 }
 
 pub(super) fn timed_out() -> Failure {

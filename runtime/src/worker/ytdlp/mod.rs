@@ -6,6 +6,8 @@ mod failure;
 mod options;
 mod parse;
 mod progress;
+#[cfg(test)]
+mod tests;
 
 pub use download::{DownloadError, DownloadJob, Downloaded};
 
@@ -74,7 +76,12 @@ impl Ytdlp {
 
 /// ffmpeg, should it open a URL that a file names, has only this way out.
 fn environment(ticket: &ProxyTicket) -> Vec<(OsString, OsString)> {
-    ["http_proxy", "https_proxy"]
-        .map(|name| (name.into(), ticket.url().into()))
-        .to_vec()
+    let mut environment = vec![
+        // A static ffmpeg dies when it loads the machine's own character set modules, which reading
+        // MPEG-TS makes it do; with a path that is not there it goes without.
+        ("GCONV_PATH".into(), "/nonexistent".into()),
+    ];
+    environment
+        .extend(["http_proxy", "https_proxy"].map(|name| (name.into(), ticket.url().into())));
+    environment
 }

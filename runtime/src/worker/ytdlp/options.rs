@@ -17,7 +17,21 @@ const PROTOCOLS: &str = "[protocol~='^(https?|m3u8|m3u8_native|http_dash_segment
 
 /// ffmpeg reads the downloaded files and nothing else: a file that claims to be a video but is a
 /// playlist must not make it open other files or addresses.
-const FFMPEG_INPUT: &str = "ffmpeg_i:-protocol_whitelist file,pipe,fd -format_whitelist mov,mp4,matroska,webm,mpegts,mpeg,mpegvideo,aac,mp3,ac3,eac3,ogg,flac,wav,avi,flv,asf,h264,hevc,concat";
+const FFMPEG_INPUT: &str = "-protocol_whitelist file,pipe,fd -format_whitelist mov,mp4,matroska,webm,mpegts,mpeg,mpegvideo,aac,mp3,ac3,eac3,ogg,flac,wav,avi,flv,asf,h264,hevc";
+
+/// Everything in yt-dlp that can run ffmpeg under these options; input arguments have no common name.
+const POSTPROCESSORS: [&str; 10] = [
+    "Merger",
+    "VideoRemuxer",
+    "VideoConvertor",
+    "ExtractAudio",
+    "FixupM3u8",
+    "FixupM4a",
+    "FixupStretched",
+    "FixupTimestamp",
+    "FixupDuration",
+    "FixupDuplicateMoov",
+];
 
 /// An options file in the making; every value is quoted for yt-dlp's `shlex`.
 struct Options(String);
@@ -92,7 +106,12 @@ pub(super) fn download(
     );
     options.set("--output", "media.%(ext)s");
     options.set("--ffmpeg-location", &ffmpeg.to_string_lossy());
-    options.set("--postprocessor-args", FFMPEG_INPUT);
+    for name in POSTPROCESSORS {
+        options.set(
+            "--postprocessor-args",
+            &format!("{name}+ffmpeg_i:{FFMPEG_INPUT}"),
+        );
+    }
     select(&mut options, quality, format);
     report(&mut options);
     options.0.into_bytes()

@@ -1,242 +1,13 @@
 //! Real yt-dlp and ffmpeg against a small media server on loopback.
 
-use super::*;
-use crate::egress::{Door, ForwardProxy};
-use crate::tools::Tools;
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Path as UrlPath, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
-use bytes::Bytes;
-use futures_util::StreamExt;
-use shared::domain::egress::AllowList;
-use std::sync::{Arc, Mutex};
+mod site;
+
+use super::DownloadError;
+use shared::domain::media::{Format, MediaUrl, Quality};
+use shared::wire::task::Progress;
+use site::{ffmpeg, stage, tools};
 use std::time::Duration;
-use tokio::sync::OnceCell;
-
-/// What one server knows: the clips, and the ranges it was asked for.
-struct Site {
-    clips: tempfile::TempDir,
-    ranges: Mutex<Vec<String>>,
-}
-
-struct Stage {
-    ytdlp: Ytdlp,
-    base: String,
-    site: Arc<Site>,
-    folder: tempfile::TempDir,
-}
-
-async fn tools() -> Tools {
-    static TOOLS: OnceCell<Tools> = OnceCell::const_new();
-    let found = async {
-        let setting = |name| std::env::var_os(name).map(std::path::PathBuf::from);
-        let data = std::env::temp_dir().join("wharf-test-data");
-        let report = Tools::find_or_set_up(
-            setting("WHARF_MEDIA_YTDLP"),
-            setting("WHARF_MEDIA_FFMPEG"),
-            &data,
-        )
-        .await;
-        assert!(
-            report.notes.iter().all(|note| !note.is_problem),
-            "{:?}",
-            report.notes
-        );
-        report.tools
-    };
-    TOOLS.get_or_init(|| found).await.clone()
-}
-
-async fn ffmpeg(tools: &Tools, folder: &std::path::Path, arguments: &str) {
-    let arguments: Vec<&str> = arguments.split(' ').collect();
-    let status = crate::process::run(tools.ffmpeg.as_ref().unwrap(), &arguments, folder)
-        .await
-        .unwrap();
-    assert!(status.success());
-}
-
-async fn stage() -> Stage {
-    let tools = tools().await;
-    let clips = tempfile::tempdir().unwrap();
-    let make = "-v error -f lavfi -i testsrc2=s=320x240:d=3 -f lavfi -i sine=d=3 -c:v libx264 -g 25 -c:a aac -movflags +faststart clip.mp4";
-    ffmpeg(&tools, clips.path(), make).await;
-    ffmpeg(
-        &tools,
-        clips.path(),
-        "-v error -i clip.mp4 -c copy -f hls -hls_time 1 -hls_playlist_type vod index.m3u8",
-    )
-    .await;
-    ffmpeg(
-        &tools,
-        clips.path(),
-        "-v error -i clip.mp4 -t 1 -c:v libvpx -c:a libvorbis old.webm",
-    )
-    .await;
-    let site = Arc::new(Site {
-        clips,
-        ranges: Mutex::default(),
-    });
-    let routes = Router::new()
-        .route("/clips/{name}", get(clip))
-        .route("/page", get(|| async { html("<video src=\"/clips/clip.mp4\"></video>") }))
-        .route("/two", get(|| async { html("<video src=\"/clips/clip.mp4\"></video><video src=\"/clips/b.mp4\"></video>") }))
-        .route("/text", get(|| async { html("hello") }))
-        .route("/fake.mp4", get(|| async { typed("video/mp4", "<!DOCTYPE html><html>no</html>") }))
-        .route("/empty.mp4", get(|| async { typed("video/mp4", "") }))
-        .route("/live.m3u8", get(|| async { typed("application/vnd.apple.mpegurl", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1,\nclips/index0.ts\n") }))
-        .route("/gap.m3u8", get(|| async { typed("application/vnd.apple.mpegurl", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1,\nclips/index0.ts\n#EXTINF:1,\nclips/none.ts\n#EXT-X-ENDLIST\n") }))
-        .route("/status/{code}", get(|UrlPath(code): UrlPath<u16>| async move { StatusCode::from_u16(code).unwrap() }))
-        .route("/away", get(|| async { Redirect::temporary("http://169.254.169.254/latest/meta-data/") }))
-        .route("/truncated.mp4", get(truncated))
-        .route("/endless.mp4", get(endless))
-        .with_state(site.clone());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    let door = Door::new(AllowList::parse(&[format!("127.0.0.1:{port}")]).unwrap());
-    let proxy = Arc::new(ForwardProxy::start(door).await.unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let ytdlp = Ytdlp::new(tools, proxy, folder.path().join("scratch"));
-    Stage {
-        ytdlp,
-        base: format!("http://127.0.0.1:{port}"),
-        site,
-        folder,
-    }
-}
-
-fn typed(kind: &'static str, body: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, kind)], body).into_response()
-}
-
-fn html(body: &str) -> Response {
-    axum::response::Html(format!(
-        "<html><head><title>A page</title></head><body>{body}</body></html>"
-    ))
-    .into_response()
-}
-
-async fn clip(
-    State(site): State<Arc<Site>>,
-    UrlPath(name): UrlPath<String>,
-    headers: HeaderMap,
-) -> Response {
-    let Ok(bytes) = tokio::fs::read(site.clips.path().join(&name)).await else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let kind = match name.rsplit('.').next() {
-        Some("ts") => "video/mp2t",
-        Some("m3u8") => "application/vnd.apple.mpegurl",
-        Some("webm") => "video/webm",
-        _ => "video/mp4",
-    };
-    let range = headers
-        .get(header::RANGE)
-        .and_then(|value| value.to_str().ok());
-    let from = range.and_then(|range| {
-        range
-            .strip_prefix("bytes=")?
-            .strip_suffix('-')?
-            .parse::<usize>()
-            .ok()
-    });
-    let Some(from) = from.filter(|from| *from > 0 && *from < bytes.len()) else {
-        return ([(header::CONTENT_TYPE, kind)], bytes).into_response();
-    };
-    site.ranges.lock().unwrap().push(format!("{from}-"));
-    let range = format!("bytes {from}-{}/{}", bytes.len() - 1, bytes.len());
-    let headers = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_RANGE, range),
-    ];
-    (StatusCode::PARTIAL_CONTENT, headers, bytes[from..].to_vec()).into_response()
-}
-
-async fn truncated(State(site): State<Arc<Site>>) -> Response {
-    let bytes = tokio::fs::read(site.clips.path().join("clip.mp4"))
-        .await
-        .unwrap();
-    let half = Bytes::copy_from_slice(&bytes[..bytes.len() / 2]);
-    let frames = futures_util::stream::iter([Ok(half), Err(std::io::Error::other("cut"))]);
-    let headers = [
-        (header::CONTENT_TYPE, "video/mp4".to_owned()),
-        (header::CONTENT_LENGTH, bytes.len().to_string()),
-    ];
-    // The first half must be out before the break.
-    let frames = frames.then(|frame| async move {
-        if frame.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        frame
-    });
-    (headers, Body::from_stream(frames)).into_response()
-}
-
-async fn endless(State(site): State<Arc<Site>>) -> Response {
-    let bytes = Bytes::from(
-        tokio::fs::read(site.clips.path().join("clip.mp4"))
-            .await
-            .unwrap(),
-    );
-    let frames = futures_util::stream::repeat(bytes).then(|frame| async move {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        Ok::<_, std::io::Error>(frame)
-    });
-    (
-        [(header::CONTENT_TYPE, "video/mp4")],
-        Body::from_stream(frames),
-    )
-        .into_response()
-}
-
-impl Stage {
-    fn url(&self, path: &str) -> MediaUrl {
-        MediaUrl::parse(&format!("{}{path}", self.base)).unwrap()
-    }
-
-    fn job(&self, path: &str, quality: Quality, format: Format) -> DownloadJob {
-        DownloadJob {
-            task_id: "task".into(),
-            url: self.url(path),
-            quality,
-            format,
-            folder: self.folder.path().join("task"),
-            max_bytes: 4 * 1024 * 1024,
-            upstream: None,
-        }
-    }
-
-    async fn get(
-        &self,
-        path: &str,
-        quality: Quality,
-        format: Format,
-    ) -> (Result<Downloaded, DownloadError>, Vec<Progress>) {
-        let mut seen = Vec::new();
-        let job = self.job(path, quality, format);
-        let result = self
-            .ytdlp
-            .download(
-                job,
-                |progress| seen.push(progress),
-                CancellationToken::new(),
-            )
-            .await;
-        assert!(seen.is_sorted_by(|a, b| a.percent <= b.percent), "{seen:?}");
-        (result, seen)
-    }
-
-    async fn mp4(&self, path: &str) -> Result<Downloaded, Failure> {
-        match self.get(path, Quality::Best, Format::Mp4).await.0 {
-            Ok(downloaded) => Ok(downloaded),
-            Err(DownloadError::Failure(failure)) => Err(failure),
-            Err(DownloadError::Cancelled) => unreachable!(),
-        }
-    }
-}
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn a_plain_file_a_page_and_hls_become_what_was_asked_for() {
@@ -333,6 +104,63 @@ async fn every_failure_of_a_site_has_its_code() {
         .0
         .unwrap_err();
     assert!(matches!(fake, DownloadError::Failure(failure) if failure.code == "not_media"));
+}
+
+#[tokio::test]
+async fn a_video_that_names_files_of_this_machine_does_not_get_them() {
+    let stage = stage().await;
+    for (quality, format) in [
+        (Quality::Best, Format::Mp4),
+        (Quality::Best, Format::Mkv),
+        (Quality::Audio, Format::Mp3),
+    ] {
+        let error = stage.get("/disguised.mp4", quality, format).await.0;
+        let Err(DownloadError::Failure(failure)) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!((failure.code, failure.retryable), ("not_media", false));
+    }
+}
+
+#[tokio::test]
+async fn picture_and_sound_of_two_streams_are_merged_under_one_progress() {
+    let stage = stage().await;
+    let clips = stage.site.clips.path();
+    let tools = tools().await;
+    ffmpeg(
+        &tools,
+        clips,
+        "-v error -i clip.mp4 -an -c copy -f hls -hls_time 1 -hls_playlist_type vod v.m3u8",
+    )
+    .await;
+    ffmpeg(
+        &tools,
+        clips,
+        "-v error -i clip.mp4 -vn -c copy -f hls -hls_time 1 -hls_playlist_type vod a.m3u8",
+    )
+    .await;
+    let main = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"a\",URI=\"a.m3u8\"\n#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x240,CODECS=\"avc1.42c01e,mp4a.40.2\",AUDIO=\"a\"\nv.m3u8\n";
+    tokio::fs::write(clips.join("main.m3u8"), main)
+        .await
+        .unwrap();
+    for format in [Format::Mp4, Format::Mkv] {
+        let path = "/clips/main.m3u8";
+        let (result, seen) = stage.get(path, Quality::Height(720), format).await;
+        let file = result.unwrap();
+        assert_eq!(file.extension, format.extension());
+        let first_stream = seen
+            .iter()
+            .rfind(|p| p.stage == "downloading" && p.percent < 95.0);
+        assert!(
+            first_stream.is_some_and(|progress| progress.percent > 0.0),
+            "{seen:?}"
+        );
+        let downloaded = seen.iter().filter_map(|progress| progress.downloaded_bytes);
+        assert!(downloaded.max().unwrap() as u64 > file.size / 2);
+        tokio::fs::remove_dir_all(stage.folder.path().join("task"))
+            .await
+            .unwrap();
+    }
 }
 
 #[tokio::test]
