@@ -264,13 +264,7 @@ impl Call {
             }
         }
         let body = self.body().await?;
-        serde_json::from_slice(&body).map_err(|cause| match cause.classify() {
-            serde_json::error::Category::Data => Error::new(
-                Code::InvalidParameter,
-                format!("The body does not fit: {cause}."),
-            ),
-            _ => Error::new(Code::MalformedJson, "The body is not well-formed JSON."),
-        })
+        crate::wire::body::read_object(&body)
     }
 
     /// The database, opened when first asked for.
