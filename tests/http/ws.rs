@@ -135,3 +135,18 @@ async fn the_stream_of_a_task_is_for_its_owner() {
         assert_eq!(refused, Some(status), "{task_id}");
     }
 }
+
+#[tokio::test]
+async fn what_is_no_stream_is_refused_in_the_envelope() {
+    let anonymous = shared().anonymous();
+    for query in [
+        "",
+        "?ticket=x",
+        "?ticket=a&ticket=b",
+        "?ticket=%ff",
+        "?task_id=x",
+    ] {
+        let answer = anonymous.get(&format!("/api/v1/ws/progress{query}")).await;
+        assert!(matches!(answer.code, 40001 | 40101), "{answer}");
+    }
+}
