@@ -100,13 +100,7 @@ async fn a_ticket_opens_one_stream() {
 
 #[tokio::test]
 async fn without_a_good_ticket_there_is_no_stream() {
-    for query in [
-        "",
-        "?ticket=",
-        "?ticket=x",
-        "?ticket=%00",
-        "?ticket=a&ticket=b",
-    ] {
+    for query in ["", "?ticket=", "?ticket=x", "?ticket=%00"] {
         let status = ProgressSocket::open(shared().base(), query).await.err();
         assert_eq!(status, Some(401), "{query:?}");
     }
