@@ -6,11 +6,11 @@
 
 use crate::domain::request_id::is_request_id;
 use crate::error::{Code, Error, Result};
-use crate::limits::{BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
+use crate::limits::{BODY_BYTES_MAX, BODY_DRAINED_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::store::Database;
 use crate::wire::envelope;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
 use serde::de::DeserializeOwned;
 use spin_sdk::http::{HeaderMap, Method, Request, Response, StatusCode};
 
@@ -229,26 +229,33 @@ impl Call {
     /// The whole body, at most 4 MiB. Errors: 41301.
     pub async fn body(&mut self) -> Result<Bytes> {
         let too_large = || Error::new(Code::TooLarge, "The body is larger than 4 MiB.");
-        let announced = self
-            .header("content-length")
-            .and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
-            return Err(too_large());
-        }
         let Some(request) = self.request.take() else {
             return Ok(Bytes::new());
         };
-        match Limited::new(request.into_body(), BODY_BYTES_MAX)
-            .collect()
-            .await
-        {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(cause) if cause.is::<LengthLimitError>() => Err(too_large()),
-            Err(_) => Err(Error::new(
-                Code::MalformedJson,
-                "The body ended before it was complete.",
-            )),
+        let mut body = request.into_body();
+        let mut kept = BytesMut::new();
+        let mut received = 0;
+        while let Some(frame) = body.frame().await {
+            let broken_off = |_| {
+                Error::new(
+                    Code::MalformedJson,
+                    "The body ended before it was complete.",
+                )
+            };
+            let Ok(data) = frame.map_err(broken_off)?.into_data() else {
+                continue;
+            };
+            received += data.len();
+            if received <= BODY_BYTES_MAX {
+                kept.extend_from_slice(&data);
+            } else if received > BODY_DRAINED_BYTES_MAX {
+                break;
+            }
         }
+        if received > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        Ok(kept.freeze())
     }
 
     /// The body as JSON. Errors: 41501 for another content type, 40002 for what is no JSON, 40001 for
@@ -264,13 +271,7 @@ impl Call {
             }
         }
         let body = self.body().await?;
-        serde_json::from_slice(&body).map_err(|cause| match cause.classify() {
-            serde_json::error::Category::Data => Error::new(
-                Code::InvalidParameter,
-                format!("The body does not fit: {cause}."),
-            ),
-            _ => Error::new(Code::MalformedJson, "The body is not well-formed JSON."),
-        })
+        crate::wire::body::read_object(&body)
     }
 
     /// The database, opened when first asked for.
