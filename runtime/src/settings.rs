@@ -264,6 +264,17 @@ impl Settings {
             "queue.max_retries: is not negative",
         );
         require(self.files.url_ttl_s >= 1, "files.url_ttl_s: is at least 1");
+        let keys = &self.keys;
+        for (name, key) in [
+            ("users", &keys.users),
+            ("projects", &keys.projects),
+            ("sites", &keys.sites),
+            ("admins", &keys.admins),
+            ("worker", &keys.worker),
+        ] {
+            let rule = format!("keys.{name}: is empty (generated) or has at least 32 characters");
+            require(key.is_empty() || key.len() >= 32, &rule);
+        }
         if let Err(error) = shared::domain::egress::AllowList::parse(&self.egress.allow) {
             require(false, &format!("egress.allow: {}", error.message));
         }
