@@ -27,7 +27,8 @@ use http_body_util::BodyExt;
 use instance::{ComponentHandler, Fault, Job, RequestState};
 use routes::{RouteMatch, Routes};
 use shared::limits::{
-    INSTANCE_WAIT_MS_MAX, LARGE_BODIES_MAX, SMALL_BODY_BYTES_MAX, SMALL_BODY_MS_MAX,
+    BODY_DRAINED_BYTES_MAX, INSTANCE_WAIT_MS_MAX, LARGE_BODIES_MAX, SMALL_BODY_BYTES_MAX,
+    SMALL_BODY_MS_MAX,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -120,6 +121,10 @@ impl Host {
             return Ok((request, None));
         }
         let announced = request.body().size_hint().exact();
+        if announced.is_some_and(|length| length > BODY_DRAINED_BYTES_MAX as u64) {
+            let message = "The body is larger than 4 MiB.";
+            return Err(shared::Error::new(shared::Code::TooLarge, message));
+        }
         if announced.is_none_or(|length| length > SMALL_BODY_BYTES_MAX as u64) {
             let permit = self.large_bodies.clone().try_acquire_owned();
             let busy = |_| shared::Error::busy(answer::RETRY_S, "too many large bodies at once");
@@ -166,7 +171,10 @@ impl Host {
         };
         let request = Request::from_parts(parts, body);
         match found.route.target.handle(job, request).await {
-            Ok(response) => Ok(answer::stream(response, slot)),
+            Ok(response) => {
+                state.set_answered();
+                Ok(answer::stream(response, slot))
+            }
             Err(error) => Err(explain(error, &state, &found.route.component)),
         }
     }

@@ -19,11 +19,13 @@ use shared::store::{sessions, tickets};
 use shared::{Code, Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 
 /// How often a quiet connection is pinged, seconds.
 const PING_S: u64 = 20;
+/// A client that has answered no ping for so long is gone, seconds.
+const SILENCE_S_MAX: u64 = 3 * PING_S;
 
 #[derive(serde::Deserialize)]
 pub struct Parameters {
@@ -131,6 +133,7 @@ async fn follow(
     let mut changes = worker.hub.subscribe(owner_id);
     send_current(worker, owner_id, client).await?;
     let mut ping = tokio::time::interval(Duration::from_secs(PING_S));
+    let mut heard = Instant::now();
     loop {
         tokio::select! {
             () = worker.stop.cancelled() => {
@@ -144,10 +147,19 @@ async fn follow(
                 Err(RecvError::Closed) => return Err(Closed),
             },
             message = client.socket.recv() => match message {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Closed),
-                Some(Ok(_)) => {}
+                Some(Ok(Message::Close(_))) => {
+                    // Reading on sends the answer that RFC 6455, 5.5.1 asks for.
+                    let goodbye = async { while let Some(Ok(_)) = client.socket.recv().await {} };
+                    let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
+                    return Err(Closed);
+                }
+                Some(Err(_)) | None => return Err(Closed),
+                Some(Ok(_)) => heard = Instant::now(),
             },
             _ = ping.tick() => {
+                if heard.elapsed() > Duration::from_secs(SILENCE_S_MAX) {
+                    return Err(Closed);
+                }
                 client.write(Message::Ping(Vec::new().into())).await?;
                 // Logging out ends what the session opened.
                 let session = sessions::user_of(&*worker.database, &client.session_id, now_ms());
