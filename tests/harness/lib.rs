@@ -1,1 +1,52 @@
+//! The test harness: starts the real binary with its worker, a media server beside it, and speaks to both
+//! the way clients do. Every answer that passes through it is also checked against the OpenAPI document.
 
+mod answer;
+mod app;
+mod caller;
+mod clips;
+mod contract;
+mod database;
+mod media_routes;
+mod media_server;
+mod product;
+mod progress;
+mod tools;
+mod wait;
+
+pub use answer::Answer;
+pub use app::{Builder, TestApp};
+pub use caller::{Caller, Tokens, User};
+pub use clips::{Clip, clip, hls_folder};
+pub use contract::Contract;
+pub use media_server::{Seen, Shelf, media};
+pub use product::{binary, target_dir, workspace_root};
+pub use progress::ProgressSocket;
+pub use wait::{PATIENCE, eventually};
+
+use std::path::PathBuf;
+
+/// A fresh text of hexadecimal digits, unique in and between test runs.
+pub fn unique() -> String {
+    uuid::Uuid::now_v7().simple().to_string()
+}
+
+/// The regular files under `folder`, at any depth; none where it does not exist.
+pub fn files_under(folder: &std::path::Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => open.push(entry.path()),
+                Ok(_) => found.push(entry.path()),
+                Err(_) => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}

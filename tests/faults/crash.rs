@@ -1,0 +1,103 @@
+//! `kill -9` at the worst moments (PF-10, VA-3).
+
+use crate::{processes_in, sqlite};
+use std::time::Duration;
+use tests::{PATIENCE, TestApp, clip, eventually, files_under, media};
+
+#[tokio::test]
+async fn a_download_goes_on_where_the_killed_worker_left_it() {
+    let mut app = sqlite().start();
+    let shelf = media().shelf();
+    let token = {
+        let user = app.user().await;
+        user.token().to_owned()
+    };
+    let (task_id, _) = app.caller(&token).submit(&shelf.url("slow.mp4")).await;
+    let third = clip().bytes.len() as u64 / 3;
+    app.caller(&token)
+        .wait_for_task(&task_id, "a third has arrived", |task| {
+            task["progress"]["downloaded_bytes"].as_u64() >= Some(third)
+        })
+        .await;
+    app.kill9();
+    eventually("the extractor ends with its worker", PATIENCE, async || {
+        processes_in(&app).is_empty().then_some(())
+    })
+    .await;
+    let before = shelf.seen_of("slow.mp4").len();
+
+    shelf.release();
+    app.restart();
+    let task = app.caller(&token).succeeded(&task_id).await;
+    assert_eq!(task["result"]["sha256"], clip().sha256, "{task:#}");
+    assert_eq!(task["result"]["file_size"], clip().bytes.len());
+    let resumed: Vec<String> = shelf.seen_of("slow.mp4")[before..]
+        .iter()
+        .filter_map(|seen| {
+            seen.range
+                .strip_prefix("bytes=")?
+                .strip_suffix('-')
+                .map(str::to_owned)
+        })
+        .collect();
+    let from: u64 = resumed
+        .iter()
+        .filter_map(|first| first.parse().ok())
+        .max()
+        .unwrap_or_else(|| panic!("no Range after the restart: {:?}", shelf.seen()));
+    assert!(from >= third / 2, "resumed at {from} of {third} bytes");
+}
+
+/// Dies at `point`, starts again, and looks at what there is.
+async fn dies_at(point: &str) {
+    let builder = sqlite().config("media = { clean_interval_s = 1 }");
+    let mut app = builder.env("WHARF_CRASH_AT", point).start();
+    let shelf = media().shelf();
+    let token = {
+        let user = app.user().await;
+        user.token().to_owned()
+    };
+    let (task_id, _) = app.caller(&token).submit(&shelf.url("clip.mp4")).await;
+    let status = app.wait_for_end(Duration::from_secs(60));
+    assert!(!status.success(), "{point}: {status}");
+
+    app.restart_with(&[]);
+    let caller = app.caller(&token);
+    let task = caller.succeeded(&task_id).await;
+    assert_eq!(task["result"]["sha256"], clip().sha256, "{task:#}");
+    assert_eq!(task["result"]["md5"], clip().md5);
+    assert_eq!(caller.tasks("").await.ok()["total"], 1);
+    let file = caller.file_of_task(&task_id).await;
+    assert!(file.body == clip().bytes, "{point}: {}", file.status);
+    eventually(
+        &format!("{point}: exactly one file is left"),
+        PATIENCE,
+        async || is_clean(&app).then_some(()),
+    )
+    .await;
+}
+
+fn is_clean(app: &TestApp) -> bool {
+    let archive = files_under(&app.data().join("archive"));
+    files_under(&app.data().join("tmp")).is_empty() && archive.len() == 1
+}
+
+#[tokio::test]
+async fn a_worker_killed_as_it_starts_a_download_leaves_one_result() {
+    dies_at("download:started").await;
+}
+
+#[tokio::test]
+async fn a_worker_killed_after_hashing_leaves_one_result() {
+    dies_at("finish:hashed").await;
+}
+
+#[tokio::test]
+async fn a_worker_killed_after_renaming_leaves_one_result() {
+    dies_at("finish:renamed").await;
+}
+
+#[tokio::test]
+async fn a_worker_killed_after_recording_leaves_one_result() {
+    dies_at("finish:recorded").await;
+}

@@ -1,0 +1,83 @@
+//! The clips that the media server serves, made by ffmpeg once and kept under the target folder.
+
+use crate::product::{lock, target_dir};
+use crate::tools::ffmpeg;
+use bytes::Bytes;
+use md5::Digest as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// A finished clip in memory with its checksums.
+pub struct Clip {
+    pub bytes: Bytes,
+    pub md5: String,
+    pub sha256: String,
+}
+
+/// The MP4 clip with one video and one audio stream, about 2 MB, that most routes serve.
+pub fn clip() -> &'static Clip {
+    static CLIP: OnceLock<Clip> = OnceLock::new();
+    CLIP.get_or_init(|| {
+        let path = folder().join("clip.mp4");
+        let bytes = std::fs::read(path).expect("the clip was made");
+        Clip {
+            md5: hex::encode(md5::Md5::digest(&bytes)),
+            sha256: hex::encode(sha2::Sha256::digest(&bytes)),
+            bytes: bytes.into(),
+        }
+    })
+}
+
+/// The folder with `index.m3u8` and its segments, the same clip as HLS.
+pub fn hls_folder() -> PathBuf {
+    folder().join("hls")
+}
+
+/// Bytes of the clip at the least: small enough to be quick, large enough to act in its middle.
+const CLIP_BYTES_MIN: usize = 1024 * 1024;
+
+fn folder() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER
+        .get_or_init(|| {
+            let folder = target_dir().join("test-media");
+            let _lock = lock("media");
+            if !folder.join("complete").exists() {
+                make(&folder);
+            }
+            folder
+        })
+        .clone()
+}
+
+fn make(folder: &std::path::Path) {
+    std::fs::create_dir_all(folder.join("hls")).expect("the clips' folder");
+    let clip = folder.join("clip.mp4");
+    let picture = "testsrc2=size=640x360:rate=25:duration=6,noise=alls=20:allf=t";
+    let sound = "sine=frequency=440:duration=6";
+    run(Command::new(ffmpeg())
+        .args(["-y", "-loglevel", "error", "-f", "lavfi", "-i", picture])
+        .args(["-f", "lavfi", "-i", sound, "-c:v", "libx264"])
+        .args(["-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50"])
+        .args(["-b:v", "2500k", "-c:a", "aac", "-movflags", "+faststart"])
+        .arg(&clip));
+    run(Command::new(ffmpeg())
+        .args(["-y", "-loglevel", "error", "-i"])
+        .arg(&clip)
+        .args(["-c", "copy", "-f", "hls", "-hls_time", "2"])
+        .args(["-hls_list_size", "0", "-hls_segment_filename"])
+        .arg(folder.join("hls/segment%d.ts"))
+        .arg(folder.join("hls/index.m3u8")));
+    let size = std::fs::metadata(&clip).expect("the clip").len() as usize;
+    assert!(size >= CLIP_BYTES_MIN, "ffmpeg made a clip of {size} bytes");
+    std::fs::write(folder.join("complete"), "").expect("the mark of completeness");
+}
+
+fn run(command: &mut Command) {
+    let status = command.stdin(Stdio::null()).status();
+    assert!(
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
+        "{command:?}: {status:?}"
+    );
+}

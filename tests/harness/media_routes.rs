@@ -1,0 +1,279 @@
+//! What the media server answers. Under `/t/{shelf}/`:
+//!
+//! | name | behaviour |
+//! | --- | --- |
+//! | `clip.mp4`, `*.clip.mp4` | the clip, with `Range`; any name before it |
+//! | `hls/…` | the clip as HLS |
+//! | `page` | HTML with a `<video>` of the clip and a Chinese title |
+//! | `slow.mp4` | a third of the clip at once, then slowly until released; with `Range` |
+//! | `stall.mp4` | a few bytes, then nothing until released |
+//! | `truncated.mp4`, `reset.mp4` | half of what was promised; the latter ends in a TCP reset |
+//! | `endless.mp4` | a body without end and without length |
+//! | `empty.mp4`, `html.mp4` | no byte; an HTML page under a video's name |
+//! | `404.mp4`, `403.mp4`, `500.mp4` | that status |
+//! | `flaky.mp4` | 500 as often as the test asked for, then the clip |
+//! | `redirect-metadata`, `redirect-loopback` | 302 to 169.254.169.254; to the forbidden listener |
+//! | `playlist`, `live.m3u8` | an RSS feed of two videos; a live HLS playlist |
+
+use crate::clips::{clip, hls_folder};
+use crate::media_server::{Seen, Shelf, Shelves};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+/// Bytes of one piece of a slow body, and the pause after it: 80 KiB/s.
+const SLOW_BYTES: usize = 8 * 1024;
+const SLOW_PAUSE: Duration = Duration::from_millis(100);
+/// Between what arrives and the break of the connection, so that the reset does not overtake the bytes.
+const BREAK_PAUSE: Duration = Duration::from_millis(50);
+
+#[derive(Clone)]
+struct Server {
+    shelves: Shelves,
+    forbidden: SocketAddr,
+}
+
+/// Serves the good, the resetting and the forbidden listener for ever.
+pub(crate) async fn serve(listeners: [TcpListener; 3], forbidden: SocketAddr, shelves: Shelves) {
+    let app = Router::new()
+        .route("/t/{shelf}/{*name}", axum::routing::any(answer))
+        .with_state(Server { shelves, forbidden });
+    let [good, resetting, closed] =
+        listeners.map(|listener| tokio::net::TcpListener::from_std(listener).expect("a listener"));
+    let resetting = axum::serve::ListenerExt::tap_io(resetting, |stream| {
+        // Closing with unsent or unread data discarded is what sends RST instead of FIN.
+        let _best_effort = stream.set_zero_linger();
+    });
+    let (_good, _resetting, _closed) = tokio::join!(
+        axum::serve(good, app.clone()),
+        axum::serve(resetting, app.clone()),
+        axum::serve(closed, app),
+    );
+}
+
+async fn answer(
+    State(server): State<Server>,
+    Path((token, name)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let shelf = {
+        let shelves = server.shelves.lock().expect("nobody panics in here");
+        shelves.get(&token).cloned()
+    };
+    let Some(shelf) = shelf else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let range = request.headers().get(header::RANGE);
+    shelf.record(Seen {
+        method: request.method().to_string(),
+        name: name.clone(),
+        range: range
+            .and_then(|range| range.to_str().ok())
+            .unwrap_or_default()
+            .to_owned(),
+    });
+    let headers = request.headers();
+    match name.as_str() {
+        "slow.mp4" => slow(headers, &shelf),
+        "stall.mp4" => stall(&shelf),
+        "truncated.mp4" | "reset.mp4" => broken(),
+        "endless.mp4" => endless(),
+        "empty.mp4" => video(Body::empty()),
+        "html.mp4" => page("<html><title>Not a video</title><p>Nothing here.</p></html>"),
+        "404.mp4" => StatusCode::NOT_FOUND.into_response(),
+        "403.mp4" => StatusCode::FORBIDDEN.into_response(),
+        "500.mp4" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "flaky.mp4" if shelf.takes_a_failure() => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "flaky.mp4" => ranged(headers, clip().bytes.clone()),
+        "redirect-metadata" => redirect("http://169.254.169.254/latest/meta-data/"),
+        "redirect-loopback" => redirect(&format!("http://{}/t/{token}/clip.mp4", server.forbidden)),
+        "page" => page(
+            "<html><head><title>海上的风 / 第1集</title></head>\
+             <body><video src=\"clip.mp4\"></video></body></html>",
+        ),
+        "playlist" => feed(&shelf),
+        "live.m3u8" => live(),
+        name if name.ends_with("clip.mp4") => ranged(headers, clip().bytes.clone()),
+        name => match name.strip_prefix("hls/") {
+            Some(name) => hls(headers, name).await,
+            None => StatusCode::NOT_FOUND.into_response(),
+        },
+    }
+}
+
+fn video(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, "video/mp4")], body).into_response()
+}
+
+fn page(html: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
+}
+
+fn redirect(to: &str) -> Response {
+    (StatusCode::FOUND, [(header::LOCATION, to.to_owned())]).into_response()
+}
+
+/// The first byte that is wanted and whether the request has a range; `bytes=a-` and `bytes=a-b`.
+fn wanted(headers: &HeaderMap, size: usize) -> Option<(usize, usize)> {
+    let range = headers.get(header::RANGE)?.to_str().ok()?;
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let last = last
+        .parse()
+        .map_or(size - 1, |last: usize| last.min(size - 1));
+    Some((first.parse().ok()?, last))
+}
+
+/// Status and headers for a range of a body of this size, with the range itself.
+fn head(headers: &HeaderMap, size: usize) -> (axum::http::response::Builder, usize, usize) {
+    let answer = Response::builder()
+        .header(header::CONTENT_TYPE, "video/mp4")
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::ETAG, "\"the-clip\"");
+    match wanted(headers, size) {
+        Some((first, _)) if first >= size => {
+            let answer = answer
+                .status(StatusCode::RANGE_NOT_SATISFIABLE)
+                .header(header::CONTENT_RANGE, format!("bytes */{size}"));
+            (answer, size, size)
+        }
+        Some((first, last)) => {
+            let answer = answer
+                .status(StatusCode::PARTIAL_CONTENT)
+                .header(
+                    header::CONTENT_RANGE,
+                    format!("bytes {first}-{last}/{size}"),
+                )
+                .header(header::CONTENT_LENGTH, last + 1 - first);
+            (answer, first, last + 1)
+        }
+        None => (answer.header(header::CONTENT_LENGTH, size), 0, size),
+    }
+}
+
+fn ranged(headers: &HeaderMap, bytes: Bytes) -> Response {
+    let (answer, first, end) = head(headers, bytes.len());
+    answer
+        .body(Body::from(bytes.slice(first..end)))
+        .expect("valid headers")
+}
+
+fn slow(headers: &HeaderMap, shelf: &Shelf) -> Response {
+    let bytes = clip().bytes.clone();
+    let (answer, first, end) = head(headers, bytes.len());
+    let at_once = (bytes.len() / 3).clamp(first, end);
+    let released = shelf.releases();
+    let pieces = stream::unfold((first, released), move |(at, released)| {
+        let bytes = bytes.clone();
+        async move {
+            if at >= end {
+                return None;
+            }
+            let is_released = *released.borrow();
+            let next = if is_released {
+                end
+            } else if at < at_once {
+                at_once
+            } else {
+                tokio::time::sleep(SLOW_PAUSE).await;
+                end.min(at + SLOW_BYTES)
+            };
+            Some((
+                Ok::<_, std::io::Error>(bytes.slice(at..next)),
+                (next, released),
+            ))
+        }
+    });
+    answer
+        .body(Body::from_stream(pieces))
+        .expect("valid headers")
+}
+
+fn stall(shelf: &Shelf) -> Response {
+    let bytes = clip().bytes.clone();
+    let mut released = shelf.releases();
+    let rest = bytes.slice(SLOW_BYTES..);
+    let size = bytes.len();
+    let first = stream::iter([Ok::<_, std::io::Error>(bytes.slice(..SLOW_BYTES))]);
+    let body = first.chain(stream::once(async move {
+        let _released = released.wait_for(|released| *released).await;
+        Ok(rest)
+    }));
+    let mut answer = video(Body::from_stream(body));
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, size.into());
+    answer
+}
+
+/// Promises the clip, sends half of it, and breaks the connection.
+fn broken() -> Response {
+    let bytes = clip().bytes.clone();
+    let size = bytes.len();
+    let half = stream::iter([Ok(bytes.slice(..size / 2))]);
+    let body = half.chain(stream::once(async {
+        tokio::time::sleep(BREAK_PAUSE).await;
+        Err(std::io::Error::other(
+            "the connection breaks here on purpose",
+        ))
+    }));
+    let mut answer = video(Body::from_stream(body));
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, size.into());
+    answer
+}
+
+fn endless() -> Response {
+    let piece = clip().bytes.slice(..256 * 1024);
+    let body =
+        stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone())).then(async |piece| {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            piece
+        });
+    video(Body::from_stream(body))
+}
+
+async fn hls(headers: &HeaderMap, name: &str) -> Response {
+    let Ok(bytes) = tokio::fs::read(hls_folder().join(name)).await else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut answer = ranged(headers, bytes.into());
+    let kind = if name.ends_with(".m3u8") {
+        "application/vnd.apple.mpegurl"
+    } else {
+        "video/mp2t"
+    };
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, kind.parse().expect("a header value"));
+    answer
+}
+
+fn feed(shelf: &Shelf) -> Response {
+    let item = |n: u32| {
+        let url = shelf.url(&format!("{n}.clip.mp4"));
+        format!("<item><title>Part {n}</title><link>{url}</link></item>")
+    };
+    let feed = format!(
+        "<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>A series</title>{}{}</channel></rss>",
+        item(1),
+        item(2)
+    );
+    ([(header::CONTENT_TYPE, "application/rss+xml")], feed).into_response()
+}
+
+fn live() -> Response {
+    let playlist = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n\
+                    #EXTINF:2.0,\nhls/segment0.ts\n#EXTINF:2.0,\nhls/segment1.ts\n";
+    (
+        [(header::CONTENT_TYPE, "application/vnd.apple.mpegurl")],
+        playlist,
+    )
+        .into_response()
+}

@@ -1,0 +1,70 @@
+//! The progress WebSocket, read message by message.
+
+use crate::{Caller, PATIENCE};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// An open progress stream.
+pub struct ProgressSocket {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl ProgressSocket {
+    /// Opens the stream with this query. The error is the HTTP status of a refusal.
+    pub async fn open(base: &str, query: &str) -> Result<Self, u16> {
+        let address = base.replacen("http://", "ws://", 1);
+        let url = format!("{address}/api/v1/ws/progress{query}");
+        match tokio_tungstenite::connect_async(&url).await {
+            Ok((socket, _)) => Ok(Self { socket }),
+            Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(error) => panic!("{url}: {error}"),
+        }
+    }
+
+    /// The next task object; None once the server has closed.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("a message in time")?;
+            match message {
+                Ok(Message::Text(text)) => {
+                    return Some(serde_json::from_str(&text).expect("a task as JSON"));
+                }
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Reads until a message satisfies `last`; gives all of them. Panics when the stream ends first.
+    pub async fn until(&mut self, last: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut seen = Vec::new();
+        while let Some(task) = self.next().await {
+            let is_last = last(&task);
+            seen.push(task);
+            if is_last {
+                return seen;
+            }
+        }
+        panic!("the stream ended after {seen:#?}");
+    }
+}
+
+impl Caller<'_> {
+    /// Takes a ticket and opens the stream of one task, or of all tasks of this caller.
+    pub async fn progress(&self, task_id: Option<&str>) -> ProgressSocket {
+        let data = self.ticket().await.ok();
+        let ticket = data["ticket"].as_str().expect("a ticket");
+        let query = match task_id {
+            Some(task_id) => format!("?ticket={ticket}&task_id={task_id}"),
+            None => format!("?ticket={ticket}"),
+        };
+        ProgressSocket::open(self.app().base(), &query)
+            .await
+            .unwrap_or_else(|status| panic!("the progress stream answers {status}"))
+    }
+}

@@ -1,0 +1,253 @@
+//! Delivery: `/api/v1/download/file`, `/api/v1/files/{task_id}`, `/files/…` with a signature (VA-8).
+
+use crate::{shared, sqlite};
+use reqwest::Method;
+use tests::{Answer, TestApp, User, clip, media};
+
+struct Finished<'a> {
+    user: User<'a>,
+    task_id: String,
+    /// A temporary URL.
+    url: String,
+}
+
+/// A finished download of this route.
+async fn finished<'a>(app: &'a TestApp, name: &str) -> Finished<'a> {
+    let user = app.user().await;
+    let (task_id, _) = user.submit(&media().shelf().url(name)).await;
+    user.succeeded(&task_id).await;
+    let url = user.file_url(&task_id).await;
+    Finished { user, task_id, url }
+}
+
+async fn with_header(app: &TestApp, url: &str, name: &str, value: &str) -> Answer {
+    app.anonymous()
+        .send(Method::GET, url, |request| request.header(name, value))
+        .await
+}
+
+#[tokio::test]
+async fn a_temporary_url_gives_the_file_without_a_token() {
+    let done = finished(shared(), "clip.mp4").await;
+    let anonymous = shared().anonymous();
+    let answer = anonymous.get(&done.url).await;
+    assert_eq!(answer.status, 200, "{answer}");
+    assert!(answer.body == clip().bytes, "the file differs");
+    assert_eq!(answer.header("content-type"), "video/mp4");
+    assert_eq!(
+        answer.header("content-length"),
+        clip().bytes.len().to_string()
+    );
+    assert_eq!(answer.header("accept-ranges"), "bytes");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(answer.header("etag"), format!("\"{}\"", clip().sha256));
+    assert!(
+        answer
+            .header("content-disposition")
+            .contains("filename=\"clip.mp4\""),
+        "{:?}",
+        answer.headers
+    );
+    assert!(done.url.starts_with(shared().base()), "{}", done.url);
+}
+
+#[tokio::test]
+async fn the_owner_gets_the_file_under_its_permanent_url() {
+    let done = finished(shared(), "clip.mp4").await;
+    let answer = done.user.file_of_task(&done.task_id).await;
+    assert_eq!(answer.status, 200, "{answer}");
+    assert!(answer.body == clip().bytes, "the file differs");
+}
+
+#[tokio::test]
+async fn a_file_of_a_task_that_has_not_finished_is_a_conflict() {
+    let app = sqlite().start();
+    let user = app.user().await;
+    let shelf = media().shelf();
+    let (task_id, history_id) = user.submit(&shelf.url("slow.mp4")).await;
+    user.sign(&task_id).await.refused(40901);
+    user.file_of_task(&task_id).await.refused(40901);
+    user.file_of_history(&history_id).await.refused(40901);
+    shelf.release();
+    user.succeeded(&task_id).await;
+    user.file_url(&task_id).await;
+}
+
+#[tokio::test]
+async fn a_history_id_is_needed() {
+    let user = shared().user().await;
+    user.get("/api/v1/download/file")
+        .await
+        .refused_field("history_id");
+}
+
+#[tokio::test]
+async fn ranges_are_served_as_asked() {
+    let done = finished(shared(), "clip.mp4").await;
+    let whole = &clip().bytes;
+    let size = whole.len();
+    for (range, first, last) in [
+        ("bytes=0-0".to_owned(), 0, 0),
+        ("bytes=100-299".to_owned(), 100, 299),
+        (format!("bytes={}-", size - 10), size - 10, size - 1),
+        ("bytes=-7".to_owned(), size - 7, size - 1),
+        (format!("bytes=5-{}", size * 2), 5, size - 1),
+    ] {
+        let answer = with_header(shared(), &done.url, "range", &range).await;
+        assert_eq!(answer.status, 206, "{range}: {answer}");
+        assert_eq!(
+            answer.header("content-range"),
+            format!("bytes {first}-{last}/{size}")
+        );
+        assert_eq!(
+            answer.header("content-length"),
+            (last + 1 - first).to_string()
+        );
+        assert!(
+            answer.body == whole.slice(first..=last),
+            "{range}: other bytes"
+        );
+    }
+    for range in [format!("bytes={size}-"), "bytes=-0".to_owned()] {
+        let answer = with_header(shared(), &done.url, "range", &range).await;
+        assert_eq!(answer.status, 416, "{range}: {answer}");
+        assert_eq!(answer.header("content-range"), format!("bytes */{size}"));
+    }
+    // What is no byte range is ignored (RFC 9110, 14.2).
+    for range in ["lines=1-2", "bytes=x-y", "bytes=9-3"] {
+        let answer = with_header(shared(), &done.url, "range", range).await;
+        assert!(matches!(answer.status, 200 | 416), "{range}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_client_has_is_not_sent_again() {
+    let done = finished(shared(), "clip.mp4").await;
+    let etag = format!("\"{}\"", clip().sha256);
+    for value in [
+        etag.clone(),
+        format!("W/{etag}"),
+        "*".to_owned(),
+        format!("\"x\", {etag}"),
+    ] {
+        let answer = with_header(shared(), &done.url, "if-none-match", &value).await;
+        assert_eq!(answer.status, 304, "{value}: {answer}");
+        assert!(answer.body.is_empty());
+        assert_eq!(answer.header("etag"), etag);
+    }
+    let answer = with_header(shared(), &done.url, "if-none-match", "\"other\"").await;
+    assert_eq!(answer.status, 200, "{}", answer.status);
+}
+
+#[tokio::test]
+async fn a_range_is_served_only_of_the_file_that_the_client_knows() {
+    let done = finished(shared(), "clip.mp4").await;
+    let ask = async |if_range: &str| {
+        let answer = shared().anonymous();
+        answer
+            .send(Method::GET, &done.url, |request| {
+                request
+                    .header("range", "bytes=0-9")
+                    .header("if-range", if_range)
+            })
+            .await
+            .status
+    };
+    assert_eq!(ask(&format!("\"{}\"", clip().sha256)).await, 206);
+    assert_eq!(ask("\"other\"").await, 200);
+}
+
+#[tokio::test]
+async fn head_shows_the_headers_alone() {
+    let done = finished(shared(), "clip.mp4").await;
+    let answer = shared()
+        .anonymous()
+        .send(Method::HEAD, &done.url, |request| request)
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("content-length"),
+        clip().bytes.len().to_string()
+    );
+    assert!(answer.body.is_empty());
+}
+
+#[tokio::test]
+async fn a_chinese_title_becomes_a_safe_name_in_both_forms() {
+    let done = finished(shared(), "page").await;
+    let task = done.user.task(&done.task_id).await.ok();
+    let name = task["result"]["file_name"].as_str().expect("a name");
+    assert!(
+        name.contains("海上的风") && name.ends_with(".mp4"),
+        "{name}"
+    );
+    assert!(!name.contains('/'), "{name}");
+    let answer = shared().anonymous().get(&done.url).await;
+    assert_eq!(answer.status, 200, "{answer}");
+    let disposition = answer.header("content-disposition");
+    assert!(disposition.starts_with("attachment"), "{disposition}");
+    // RFC 5987: UTF-8, percent-encoded.
+    assert!(
+        disposition.contains("filename*=UTF-8''%E6%B5%B7%E4%B8%8A%E7%9A%84%E9%A3%8E"),
+        "{disposition}"
+    );
+}
+
+#[tokio::test]
+async fn a_changed_signature_opens_nothing() {
+    let done = finished(shared(), "clip.mp4").await;
+    let anonymous = shared().anonymous();
+    let (path, query) = done.url.split_once('?').expect("a query");
+    let parameters: Vec<(&str, &str)> = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .collect();
+    let with = |name: &str, value: &str| {
+        let pairs: Vec<String> = parameters
+            .iter()
+            .map(|(key, old)| format!("{key}={}", if *key == name { value } else { old }))
+            .collect();
+        format!("{path}?{}", pairs.join("&"))
+    };
+    let other = finished(shared(), "clip.mp4").await;
+    let other_path = other.url.split_once('?').expect("a query").0;
+    for url in [
+        with("expires", "99999999999"),
+        with("expires", "x"),
+        with("kid", "other"),
+        with("signature", ""),
+        with("signature", &"0".repeat(64)),
+        path.to_owned(),
+        format!("{other_path}?{query}"),
+    ] {
+        let answer = anonymous.get(&url).await;
+        assert!(
+            matches!(answer.code, 40101 | 40301 | 40001 | 40401),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_temporary_url_ends_after_its_time() {
+    let app = sqlite().config("files = { url_ttl_s = 1 }").start();
+    let done = finished(&app, "clip.mp4").await;
+    let answer = tests::eventually("the URL ends", tests::PATIENCE, async || {
+        let answer = app.anonymous().get(&done.url).await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await;
+    answer.refused(41001);
+}
+
+#[tokio::test]
+async fn a_temporary_url_survives_a_restart() {
+    let mut app = sqlite().start();
+    let done = finished(&app, "clip.mp4").await;
+    let (_, path) = done.url.split_once("/files/").expect("a file's URL");
+    let path = format!("/files/{path}");
+    app.stop();
+    app.restart();
+    let answer = app.anonymous().get(&path).await;
+    assert!(answer.body == clip().bytes, "{}", answer.status);
+}
