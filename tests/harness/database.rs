@@ -3,7 +3,7 @@
 use tokio_postgres::NoTls;
 
 /// A database that exists until this is dropped.
-pub(crate) struct TestDatabase {
+pub struct TestDatabase {
     server: String,
     name: String,
 }
@@ -16,7 +16,7 @@ fn server() -> String {
 
 impl TestDatabase {
     /// None where no server answers; that is said once a test, and a failure in CI.
-    pub(crate) fn create() -> Option<Self> {
+    pub fn create() -> Option<Self> {
         let server = server();
         let name = format!("wharf_test_{}", crate::unique());
         match statement(&server, &format!("CREATE DATABASE {name}")) {
@@ -32,7 +32,8 @@ impl TestDatabase {
         }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// `postgres://…` of this database.
+    pub fn url(&self) -> String {
         match self.server.rsplit_once('/') {
             Some((address, _)) => format!("{address}/{}", self.name),
             None => format!("{}/{}", self.server, self.name),

@@ -19,6 +19,7 @@ pub use app::{Builder, TestApp};
 pub use caller::{Caller, Tokens, User};
 pub use clips::{Clip, clip, hls_folder};
 pub use contract::Contract;
+pub use database::TestDatabase;
 pub use media_server::{Seen, Shelf, media};
 pub use product::{binary, target_dir, workspace_root};
 pub use progress::ProgressSocket;
