@@ -240,13 +240,29 @@ pub fn push_bounded(text: &mut String, line: &str, bytes_max: usize) {
     }
 }
 
+/// What cargo tells a program that it runs. A cargo below it must not hear of it: build scripts that look
+/// at these would run again, here and at the next build from the shell.
+const FROM_CARGO: [&str; 4] = [
+    "CARGO_PKG_",
+    "CARGO_MANIFEST_",
+    "CARGO_BIN_",
+    "CARGO_CRATE_",
+];
+
 /// Runs a command with our own environment and terminal, for set-up and builds.
 pub async fn run<A: AsRef<OsStr>>(
     program: impl AsRef<OsStr>,
     args: &[A],
     cwd: &Path,
 ) -> io::Result<ExitStatus> {
-    Command::new(program)
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        if FROM_CARGO.iter().any(|prefix| shown.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command
         .args(args)
         .current_dir(cwd)
         .kill_on_drop(true)

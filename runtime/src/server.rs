@@ -4,6 +4,8 @@ use crate::host::Host;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -14,7 +16,7 @@ use shared::limits::{
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -32,9 +34,32 @@ pub fn with_host(router: Router, host: Arc<Host>) -> Router {
     )
 }
 
+/// One line a request with `WHARF_LOG=info,access=debug`; the query stays out (PF-8).
+async fn log_access(request: Request<Body>, next: Next) -> Response {
+    if !tracing::enabled!(target: "access", tracing::Level::DEBUG) {
+        return next.run(request).await;
+    }
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let request_id = response.headers().get("x-request-id");
+    tracing::debug!(
+        target: "access",
+        %method,
+        path,
+        status = response.status().as_u16(),
+        elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        request_id = request_id.and_then(|id| id.to_str().ok()),
+        "request"
+    );
+    response
+}
+
 /// Serves `router` on `listener` until `shutdown` is cancelled and all running requests have ended, or
 /// their time is up. Handlers find the client in `ConnectInfo<SocketAddr>`.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let router = router.layer(middleware::from_fn(log_access));
     let graceful = GracefulShutdown::new();
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {

@@ -2,6 +2,9 @@
 
 /// A request body unless a route says otherwise (PF-6), bytes.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What is read and thrown away of a larger one: a client that is still sending when the connection
+/// closes would never see the answer.
+pub const BODY_DRAINED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// One request through a component (PF-6), seconds.
 pub const REQUEST_S_MAX: u64 = 30;
 /// Items on one page of a list (PF-6).

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// The line on stdout that says where the product listens.
 const READY: &str = "Wharf is ready on ";
 /// From the start to that line; generous, because a cold start compiles the components.
-const START_S_MAX: u64 = 120;
+const START_S_MAX: u64 = 300;
 /// From SIGTERM to the end of the process.
 const STOP_S_MAX: u64 = 30;
 /// Lines of the log that a failure shows.

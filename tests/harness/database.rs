@@ -32,7 +32,7 @@ impl TestDatabase {
         }
     }
 
-    /// `postgres://…` of this database.
+    /// Where it is.
     pub fn url(&self) -> String {
         match self.server.rsplit_once('/') {
             Some((address, _)) => format!("{address}/{}", self.name),

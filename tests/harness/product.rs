@@ -53,7 +53,24 @@ pub fn components() -> Vec<String> {
 
 fn cargo(arguments: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // Build scripts (ring's, for one) run again when these change: with what `cargo test` sets for its
+    // tests, every other build of the binary would start from far below.
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        let of_this_test = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+        ];
+        if of_this_test.iter().any(|prefix| shown.starts_with(prefix))
+            || shown == "CARGO_PRIMARY_PACKAGE"
+        {
+            command.env_remove(&name);
+        }
+    }
+    let status = command
         .args(arguments)
         .current_dir(workspace_root())
         .status()

@@ -331,7 +331,7 @@ async fn json_that_is_none_is_refused_with_40002() {
         b"{".to_vec(),
         b"email=a".to_vec(),
         b"{\"email\":\"a@b.cd\",}".to_vec(),
-        b"{} {}".to_vec(),
+        b"{\"email\":\"a@example.com\",\"password\":\"x\"} {}".to_vec(),
         invalid_utf8,
     ] {
         login_with(body).await.refused(40002);

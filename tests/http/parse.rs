@@ -93,7 +93,6 @@ async fn what_is_no_plain_web_address_is_refused_at_the_edge() {
         "http://example.com/a\nb",
         "http://example.com/\u{0}",
         "http://",
-        "http:///a",
         "//example.com/a",
         "example.com",
         "http://exa mple.com/",

@@ -100,13 +100,7 @@ async fn a_ticket_opens_one_stream() {
 
 #[tokio::test]
 async fn without_a_good_ticket_there_is_no_stream() {
-    for query in [
-        "",
-        "?ticket=",
-        "?ticket=x",
-        "?ticket=%00",
-        "?ticket=a&ticket=b",
-    ] {
+    for query in ["", "?ticket=", "?ticket=x", "?ticket=%00"] {
         let status = ProgressSocket::open(shared().base(), query).await.err();
         assert_eq!(status, Some(401), "{query:?}");
     }
@@ -133,5 +127,20 @@ async fn the_stream_of_a_task_is_for_its_owner() {
         let query = format!("?ticket={ticket}&task_id={task_id}");
         let refused = ProgressSocket::open(shared().base(), &query).await.err();
         assert_eq!(refused, Some(status), "{task_id}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_stream_is_refused_in_the_envelope() {
+    let anonymous = shared().anonymous();
+    for query in [
+        "",
+        "?ticket=x",
+        "?ticket=a&ticket=b",
+        "?ticket=%ff",
+        "?task_id=x",
+    ] {
+        let answer = anonymous.get(&format!("/api/v1/ws/progress{query}")).await;
+        assert!(matches!(answer.code, 40001 | 40101), "{answer}");
     }
 }

@@ -26,7 +26,11 @@ async fn with_session(database: &dyn Database, email: &str) -> (User, String) {
     let user = user(email, Role::User);
     users::insert(database, &user).await.unwrap();
     let session = id();
-    assert!(sessions::open(database, &session, &user, NOW, LATER).await.unwrap());
+    assert!(
+        sessions::open(database, &session, &user, NOW, LATER)
+            .await
+            .unwrap()
+    );
     (user, session)
 }
 
@@ -34,8 +38,12 @@ async fn with_session(database: &dyn Database, email: &str) -> (User, String) {
 async fn an_address_is_taken_once_in_each_realm() {
     for fixture in both().await {
         let database = &*fixture.database;
-        users::insert(database, &user("ada@example.com", Role::User)).await.unwrap();
-        users::insert(database, &user("ada@example.com", Role::Admin)).await.unwrap();
+        users::insert(database, &user("ada@example.com", Role::User))
+            .await
+            .unwrap();
+        users::insert(database, &user("ada@example.com", Role::Admin))
+            .await
+            .unwrap();
         let twice = users::insert(database, &user("ada@example.com", Role::Vip)).await;
         assert_eq!(twice.unwrap_err().code, Code::Conflict, "{}", fixture.name);
         let admin = users::find_by_email(database, Audience::Admins, "ada@example.com").await;
@@ -54,7 +62,12 @@ async fn a_nickname_can_change() {
         assert_eq!(changed.unwrap().unwrap().nickname, "昵称");
         let found = users::find(database, &user.user_id).await.unwrap().unwrap();
         assert_eq!(found.nickname, "昵称");
-        assert!(users::set_nickname(database, &id(), "x", NOW).await.unwrap().is_none());
+        assert!(
+            users::set_nickname(database, &id(), "x", NOW)
+                .await
+                .unwrap()
+                .is_none()
+        );
     }
 }
 
@@ -63,10 +76,23 @@ async fn a_session_holds_until_it_expires() {
     for fixture in both().await {
         let database = &*fixture.database;
         let (user, session) = with_session(database, "s@example.com").await;
-        let found = sessions::user_of(database, &session, NOW).await.unwrap().unwrap();
+        let found = sessions::user_of(database, &session, NOW)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(found.user_id, user.user_id);
-        assert!(sessions::user_of(database, &session, LATER).await.unwrap().is_none());
-        assert!(sessions::user_of(database, &id(), NOW).await.unwrap().is_none());
+        assert!(
+            sessions::user_of(database, &session, LATER)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            sessions::user_of(database, &id(), NOW)
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert_eq!(sessions::purge(database, LATER + 1).await.unwrap(), 1);
     }
 }
@@ -84,7 +110,12 @@ async fn a_refresh_rotates_and_reuse_revokes_the_family() {
         assert_eq!(rotate(0).await.unwrap(), expected, "{}", fixture.name);
         assert_eq!(rotate(0).await.unwrap(), Rotation::Reused);
         assert_eq!(rotate(1).await.unwrap(), Rotation::Ended);
-        assert!(sessions::user_of(database, &session, NOW).await.unwrap().is_none());
+        assert!(
+            sessions::user_of(database, &session, NOW)
+                .await
+                .unwrap()
+                .is_none()
+        );
     }
 }
 
@@ -108,15 +139,33 @@ async fn logging_out_ends_every_session_of_that_user_only() {
         let database = &*fixture.database;
         let (user, first) = with_session(database, "out@example.com").await;
         let second = id();
-        assert!(sessions::open(database, &second, &user, NOW, LATER).await.unwrap());
+        assert!(
+            sessions::open(database, &second, &user, NOW, LATER)
+                .await
+                .unwrap()
+        );
         let (_, other) = with_session(database, "in@example.com").await;
-        sessions::revoke_all(database, &user.user_id, NOW).await.unwrap();
+        sessions::revoke_all(database, &user.user_id, NOW)
+            .await
+            .unwrap();
         for session in [&first, &second] {
-            assert!(sessions::user_of(database, session, NOW).await.unwrap().is_none());
-            let refreshed = sessions::rotate(database, session, 0, NOW, LATER).await.unwrap();
+            assert!(
+                sessions::user_of(database, session, NOW)
+                    .await
+                    .unwrap()
+                    .is_none()
+            );
+            let refreshed = sessions::rotate(database, session, 0, NOW, LATER)
+                .await
+                .unwrap();
             assert!(!matches!(refreshed, Rotation::Rotated { .. }));
         }
-        assert!(sessions::user_of(database, &other, NOW).await.unwrap().is_some());
+        assert!(
+            sessions::user_of(database, &other, NOW)
+                .await
+                .unwrap()
+                .is_some()
+        );
     }
 }
 
@@ -128,8 +177,15 @@ async fn a_password_change_ends_sessions_and_what_was_about_to_open() {
         let change = |old, new| users::replace_password(database, &user.user_id, old, new, NOW);
         assert!(change("hash-1", "hash-2").await.unwrap());
         assert!(!change("hash-1", "hash-3").await.unwrap());
-        assert!(sessions::user_of(database, &session, NOW).await.unwrap().is_none());
-        let late = sessions::open(database, &id(), &user, NOW, LATER).await.unwrap();
+        assert!(
+            sessions::user_of(database, &session, NOW)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        let late = sessions::open(database, &id(), &user, NOW, LATER)
+            .await
+            .unwrap();
         assert!(!late, "a login with the old password opened a session");
     }
 }
@@ -140,15 +196,31 @@ async fn failed_logins_count_in_a_window() {
         let database = &*fixture.database;
         let ends = NOW + LOGIN_WINDOW_S * 1000;
         for expected in 1..=3 {
-            let counted = logins::count(database, "account:a", NOW + expected).await.unwrap();
+            let counted = logins::count(database, "account:a", NOW + expected)
+                .await
+                .unwrap();
             assert_eq!(counted, (expected, ends + 1), "{}", fixture.name);
         }
         logins::forgive(database, "account:a").await.unwrap();
-        assert_eq!(logins::count(database, "account:a", NOW + 4).await.unwrap().0, 3);
-        let next_window = logins::count(database, "account:a", ends + 1).await.unwrap();
+        assert_eq!(
+            logins::count(database, "account:a", NOW + 4)
+                .await
+                .unwrap()
+                .0,
+            3
+        );
+        let next_window = logins::count(database, "account:a", ends + 1)
+            .await
+            .unwrap();
         assert_eq!(next_window.0, 1);
         logins::clear(database, "account:a").await.unwrap();
-        assert_eq!(logins::count(database, "account:a", ends + 2).await.unwrap().0, 1);
+        assert_eq!(
+            logins::count(database, "account:a", ends + 2)
+                .await
+                .unwrap()
+                .0,
+            1
+        );
         let counts = (0..20).map(|_| logins::count(database, "address:x", NOW));
         let mut counts: Vec<i64> = futures_util::future::join_all(counts)
             .await

@@ -7,11 +7,18 @@ use shared::store::{duties, parses, tickets};
 async fn a_parse_answer_is_kept_for_its_time() {
     for fixture in both().await {
         let database = &*fixture.database;
-        parses::keep(database, "hash", "{\"a\":1}", NOW + 10).await.unwrap();
-        parses::keep(database, "hash", "{\"a\":2}", NOW + 20).await.unwrap();
+        parses::keep(database, "hash", "{\"a\":1}", NOW + 10)
+            .await
+            .unwrap();
+        parses::keep(database, "hash", "{\"a\":2}", NOW + 20)
+            .await
+            .unwrap();
         let found = parses::find(database, "hash", NOW + 19).await.unwrap();
         assert_eq!(found.as_deref(), Some("{\"a\":2}"), "{}", fixture.name);
-        assert_eq!(parses::find(database, "hash", NOW + 20).await.unwrap(), None);
+        assert_eq!(
+            parses::find(database, "hash", NOW + 20).await.unwrap(),
+            None
+        );
         assert_eq!(parses::find(database, "other", NOW).await.unwrap(), None);
         assert_eq!(parses::purge(database, NOW + 20).await.unwrap(), 1);
     }
@@ -21,7 +28,9 @@ async fn a_parse_answer_is_kept_for_its_time() {
 async fn a_ticket_is_used_once() {
     for fixture in both().await {
         let database = &*fixture.database;
-        tickets::insert(database, "t", "owner", NOW + 10).await.unwrap();
+        tickets::insert(database, "t", "owner", NOW + 10)
+            .await
+            .unwrap();
         let uses = (0..8).map(|_| tickets::redeem(database, "t", NOW));
         let redeemed: Vec<String> = futures_util::future::join_all(uses)
             .await
@@ -29,8 +38,13 @@ async fn a_ticket_is_used_once() {
             .filter_map(Result::unwrap)
             .collect();
         assert_eq!(redeemed, ["owner"], "{}", fixture.name);
-        tickets::insert(database, "late", "owner", NOW + 10).await.unwrap();
-        assert_eq!(tickets::redeem(database, "late", NOW + 10).await.unwrap(), None);
+        tickets::insert(database, "late", "owner", NOW + 10)
+            .await
+            .unwrap();
+        assert_eq!(
+            tickets::redeem(database, "late", NOW + 10).await.unwrap(),
+            None
+        );
         assert_eq!(tickets::purge(database, NOW + 10).await.unwrap(), 1);
     }
 }

@@ -16,16 +16,30 @@ async fn a_quick_download_expires_and_an_archive_does_not() {
         let quick = finish_one(database, NOW, Some(NOW + 100)).await;
         let later = finish_one(database, NOW, Some(NOW + 200)).await;
         let archive = finish_one(database, NOW, None).await;
-        assert!(files::expire(database, NOW + 99, 10).await.unwrap().is_empty());
+        assert!(
+            files::expire(database, NOW + 99, 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         let expired = files::expire(database, NOW + 100, 10).await.unwrap();
         let expected = Disposable {
             task_id: quick.task_id.clone(),
             file_path: quick.file_path.clone(),
         };
         assert_eq!(expired, [expected], "{}", fixture.name);
-        let status = tasks::find(database, &quick.task_id).await.unwrap().unwrap().status;
+        let status = tasks::find(database, &quick.task_id)
+            .await
+            .unwrap()
+            .unwrap()
+            .status;
         assert_eq!(status, Status::Expired);
-        let ids = [quick.task_id, later.task_id.clone(), archive.task_id.clone(), id()];
+        let ids = [
+            quick.task_id,
+            later.task_id.clone(),
+            archive.task_id.clone(),
+            id(),
+        ];
         let mut kept: Vec<String> = files::with_files(database, &ids)
             .await
             .unwrap()
@@ -47,12 +61,24 @@ async fn a_deleted_row_goes_after_its_file() {
         let task = finish_one(database, NOW, None).await;
         assert!(files::deleted(database, 10).await.unwrap().is_empty());
         files::forget(database, &task.task_id).await.unwrap();
-        assert!(tasks::find(database, &task.task_id).await.unwrap().is_some(), "{}", fixture.name);
+        assert!(
+            tasks::find(database, &task.task_id)
+                .await
+                .unwrap()
+                .is_some(),
+            "{}",
+            fixture.name
+        );
         tasks::delete(database, &task.task_id, NOW).await.unwrap();
         let deleted = files::deleted(database, 10).await.unwrap();
         assert_eq!(deleted[0].task_id, task.task_id);
         assert_eq!(deleted[0].file_path, task.file_path);
-        assert!(files::with_files(database, &[task.task_id.clone()]).await.unwrap().is_empty());
+        assert!(
+            files::with_files(database, std::slice::from_ref(&task.task_id))
+                .await
+                .unwrap()
+                .is_empty()
+        );
         files::forget(database, &task.task_id).await.unwrap();
         assert!(files::deleted(database, 10).await.unwrap().is_empty());
     }

@@ -72,7 +72,12 @@ fn new_task(owner_id: &str) -> NewTask {
 #[tokio::test]
 async fn migrations_apply_once_and_in_order() {
     for fixture in both().await {
-        assert_eq!(migrate::apply(&fixture.handle).await.unwrap(), 0, "{}", fixture.name);
+        assert_eq!(
+            migrate::apply(&fixture.handle).await.unwrap(),
+            0,
+            "{}",
+            fixture.name
+        );
         let rows = fixture
             .database
             .query("SELECT number FROM migrations ORDER BY number", &[])

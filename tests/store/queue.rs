@@ -4,9 +4,9 @@ use crate::{NOW, both, id, new_task};
 use shared::domain::page::Page;
 use shared::domain::task::Status;
 use shared::limits::RESCUES_MAX;
+use shared::store::Database;
 use shared::store::queue::{self, Finished, Held, Sequel};
 use shared::store::tasks::{self, Task};
-use shared::store::Database;
 use std::collections::HashSet;
 
 const ERROR: &str = r#"{"code":"network","message":"No answer."}"#;
@@ -31,7 +31,9 @@ pub fn held(task: &Task) -> Held {
 }
 
 async fn claim_one(database: &dyn Database, worker: &str, now: i64) -> Task {
-    let mut claimed = queue::claim(database, worker, now, now + 1000, 1).await.unwrap();
+    let mut claimed = queue::claim(database, worker, now, now + 1000, 1)
+        .await
+        .unwrap();
     claimed.pop().expect("a task was due")
 }
 
@@ -53,7 +55,9 @@ async fn a_task_is_claimed_once_however_many_workers_ask() {
         let rounds = workers.iter().map(|worker| async move {
             let mut mine = Vec::new();
             loop {
-                let claimed = queue::claim(database, worker, NOW, NOW + 1000, 3).await.unwrap();
+                let claimed = queue::claim(database, worker, NOW, NOW + 1000, 3)
+                    .await
+                    .unwrap();
                 assert!(claimed.len() <= 3, "more than the limit");
                 if claimed.is_empty() {
                     return mine;
@@ -63,7 +67,12 @@ async fn a_task_is_claimed_once_however_many_workers_ask() {
         });
         let claimed: Vec<String> = futures_util::future::join_all(rounds).await.concat();
         let distinct: HashSet<&String> = claimed.iter().collect();
-        assert_eq!((claimed.len(), distinct.len()), (64, 64), "{}", fixture.name);
+        assert_eq!(
+            (claimed.len(), distinct.len()),
+            (64, 64),
+            "{}",
+            fixture.name
+        );
     }
 }
 
@@ -79,8 +88,18 @@ async fn tasks_are_claimed_in_the_order_in_which_they_are_due() {
             };
             ids.push((n, tasks::submit(database, &task).await.unwrap()));
         }
-        assert!(queue::claim(database, "w", NOW, NOW + 9, 9).await.unwrap().is_empty());
-        assert_eq!(queue::next_due(database).await.unwrap(), Some(NOW + 1), "{}", fixture.name);
+        assert!(
+            queue::claim(database, "w", NOW, NOW + 9, 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(
+            queue::next_due(database).await.unwrap(),
+            Some(NOW + 1),
+            "{}",
+            fixture.name
+        );
         ids.sort();
         for (_, expected) in ids {
             assert_eq!(claim_one(database, "w", NOW + 5).await.task_id, expected);
@@ -101,14 +120,38 @@ async fn a_late_writer_with_an_old_fence_is_refused() {
         assert_eq!(second.task_id, first.task_id);
         assert!(second.fence > first.fence, "{}", fixture.name);
         let late = finished(None);
-        assert!(queue::finish(database, &first, &late, NOW).await.unwrap().is_none());
-        assert!(!queue::set_progress(database, &first, "{}", NOW).await.unwrap());
+        assert!(
+            queue::finish(database, &first, &late, NOW)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            !queue::set_progress(database, &first, "{}", NOW)
+                .await
+                .unwrap()
+        );
         let failed = queue::fail(database, &first, Sequel::Fail, ERROR, ATTEMPTS, NOW).await;
         assert!(failed.unwrap().is_none());
-        assert!(queue::set_progress(database, &second, "{}", NOW + 1).await.unwrap());
-        let done = queue::finish(database, &second, &late, NOW + 2).await.unwrap().unwrap();
-        assert_eq!((done.status, done.finished_at), (Status::Succeeded, Some(NOW + 2)));
-        assert!(queue::finish(database, &second, &late, NOW + 3).await.unwrap().is_none());
+        assert!(
+            queue::set_progress(database, &second, "{}", NOW + 1)
+                .await
+                .unwrap()
+        );
+        let done = queue::finish(database, &second, &late, NOW + 2)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (done.status, done.finished_at),
+            (Status::Succeeded, Some(NOW + 2))
+        );
+        assert!(
+            queue::finish(database, &second, &late, NOW + 3)
+                .await
+                .unwrap()
+                .is_none()
+        );
     }
 }
 
@@ -121,7 +164,7 @@ async fn a_lease_is_extended_only_for_its_owner() {
         let mine = held(&claim_one(database, "a", NOW).await);
         claim_one(database, "b", NOW).await;
         let extended = queue::extend(database, "a", NOW + 5000).await.unwrap();
-        assert_eq!(extended, [mine.clone()], "{}", fixture.name);
+        assert_eq!(extended, std::slice::from_ref(&mine), "{}", fixture.name);
         assert_eq!(queue::rescue(database, NOW + 2000, ERROR).await.unwrap(), 1);
         assert_eq!(queue::held(database, "a").await.unwrap(), [mine]);
         assert!(queue::held(database, "b").await.unwrap().is_empty());
@@ -135,7 +178,12 @@ async fn neither_a_stop_nor_a_crash_uses_up_an_attempt() {
         tasks::submit(database, &new_task(&id())).await.unwrap();
         assert_eq!(claim_one(database, "a", NOW).await.attempt, 1);
         assert_eq!(queue::release(database, "a", NOW).await.unwrap(), 1);
-        assert_eq!(claim_one(database, "b", NOW).await.attempt, 1, "{}", fixture.name);
+        assert_eq!(
+            claim_one(database, "b", NOW).await.attempt,
+            1,
+            "{}",
+            fixture.name
+        );
         queue::rescue(database, NOW + 1000, ERROR).await.unwrap();
         let third = claim_one(database, "c", NOW + 1000).await;
         assert_eq!((third.attempt, third.rescues), (1, 1));
@@ -167,12 +215,21 @@ async fn a_failure_is_retried_failed_or_buried() {
         let retry = Sequel::Retry { run_at: NOW + 500 };
         let waiting = queue::fail(database, &claim, retry, ERROR, ATTEMPTS, NOW).await;
         let waiting = waiting.unwrap().unwrap();
-        assert_eq!((waiting.status, waiting.finished_at), (Status::Queued, None));
+        assert_eq!(
+            (waiting.status, waiting.finished_at),
+            (Status::Queued, None)
+        );
         assert_eq!(waiting.attempts, ATTEMPTS);
-        assert!(queue::claim(database, "w", NOW + 499, NOW, 1).await.unwrap().is_empty());
+        assert!(
+            queue::claim(database, "w", NOW + 499, NOW, 1)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         let second = claim_one(database, "w", NOW + 500).await;
         assert_eq!(second.attempt, 2, "{}", fixture.name);
-        let buried = queue::fail(database, &held(&second), Sequel::Bury, ERROR, ATTEMPTS, NOW);
+        let second = held(&second);
+        let buried = queue::fail(database, &second, Sequel::Bury, ERROR, ATTEMPTS, NOW);
         assert_eq!(buried.await.unwrap().unwrap().status, Status::Dead);
         tasks::submit(database, &new_task(&id())).await.unwrap();
         let third = held(&claim_one(database, "w", NOW).await);
@@ -196,11 +253,24 @@ async fn a_dead_letter_is_listed_replayed_and_dropped() {
         }
         let (letters, total) = queue::dead_letters(database, page).await.unwrap();
         let listed: Vec<&String> = letters.iter().map(|task| &task.task_id).collect();
-        assert_eq!((listed, total), (vec![&ids[2], &ids[1]], 3), "{}", fixture.name);
-        let replayed = queue::replay(database, &ids[0], NOW + 9).await.unwrap().unwrap();
+        assert_eq!(
+            (listed, total),
+            (vec![&ids[2], &ids[1]], 3),
+            "{}",
+            fixture.name
+        );
+        let replayed = queue::replay(database, &ids[0], NOW + 9)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!((replayed.status, replayed.attempt), (Status::Queued, 0));
         assert_eq!(replayed.attempts, ATTEMPTS, "the history was lost");
-        assert!(queue::replay(database, &ids[0], NOW + 9).await.unwrap().is_none());
+        assert!(
+            queue::replay(database, &ids[0], NOW + 9)
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert!(tasks::delete(database, &ids[1], NOW + 9).await.unwrap());
         assert_eq!(queue::dead_letters(database, page).await.unwrap().1, 1);
     }

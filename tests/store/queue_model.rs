@@ -15,15 +15,33 @@ use std::collections::HashMap;
 #[derive(Clone, Debug)]
 enum Step {
     Submit,
-    Claim { worker: u8, limit: u8 },
-    Finish { claim: usize },
-    Fail { claim: usize, bury: bool },
-    Cancel { task: usize },
-    Delete { task: usize },
-    Replay { task: usize },
-    Release { worker: u8 },
+    Claim {
+        worker: u8,
+        limit: u8,
+    },
+    Finish {
+        claim: usize,
+    },
+    Fail {
+        claim: usize,
+        bury: bool,
+    },
+    Cancel {
+        task: usize,
+    },
+    Delete {
+        task: usize,
+    },
+    Replay {
+        task: usize,
+    },
+    Release {
+        worker: u8,
+    },
     /// Time goes by: leases end, retries come due.
-    Wait { ms: u16 },
+    Wait {
+        ms: u16,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -101,7 +119,9 @@ impl Run<'_> {
             }
             Step::Claim { worker, limit } => self.claim_some(*worker, *limit).await?,
             Step::Finish { claim } => {
-                let Some(claim) = self.claim(*claim) else { return Ok(()) };
+                let Some(claim) = self.claim(*claim) else {
+                    return Ok(());
+                };
                 let done = queue::finish(database, &claim, &finished(None), self.now).await;
                 prop_assert_eq!(done.expect("finish").is_some(), self.holds(&claim));
                 if self.holds(&claim) {
@@ -109,7 +129,9 @@ impl Run<'_> {
                 }
             }
             Step::Fail { claim, bury } => {
-                let Some(claim) = self.claim(*claim) else { return Ok(()) };
+                let Some(claim) = self.claim(*claim) else {
+                    return Ok(());
+                };
                 let (sequel, status) = match bury {
                     true => (Sequel::Bury, Status::Dead),
                     false => (Sequel::Retry { run_at: self.now }, Status::Queued),
@@ -121,18 +143,26 @@ impl Run<'_> {
                 }
             }
             Step::Cancel { task } => {
-                let Some(id) = self.task(*task) else { return Ok(()) };
+                let Some(id) = self.task(*task) else {
+                    return Ok(());
+                };
                 let may = !self.model[&id].deleted && !self.model[&id].status.is_final();
-                let cancelled = tasks::cancel(database, &id, self.now).await.expect("cancel");
+                let cancelled = tasks::cancel(database, &id, self.now)
+                    .await
+                    .expect("cancel");
                 prop_assert_eq!(cancelled.is_some(), may);
                 if may {
                     self.end(&id, Status::Cancelled);
                 }
             }
             Step::Delete { task } => {
-                let Some(id) = self.task(*task) else { return Ok(()) };
+                let Some(id) = self.task(*task) else {
+                    return Ok(());
+                };
                 let may = !self.model[&id].deleted;
-                let deleted = tasks::delete(database, &id, self.now).await.expect("delete");
+                let deleted = tasks::delete(database, &id, self.now)
+                    .await
+                    .expect("delete");
                 prop_assert_eq!(deleted, may);
                 if may {
                     if !self.model[&id].status.is_final() {
@@ -142,9 +172,13 @@ impl Run<'_> {
                 }
             }
             Step::Replay { task } => {
-                let Some(id) = self.task(*task) else { return Ok(()) };
+                let Some(id) = self.task(*task) else {
+                    return Ok(());
+                };
                 let may = self.model[&id].status == Status::Dead && !self.model[&id].deleted;
-                let replayed = queue::replay(database, &id, self.now).await.expect("replay");
+                let replayed = queue::replay(database, &id, self.now)
+                    .await
+                    .expect("replay");
                 prop_assert_eq!(replayed.is_some(), may);
                 if may {
                     self.end(&id, Status::Queued);
@@ -153,7 +187,9 @@ impl Run<'_> {
             }
             Step::Release { worker } => {
                 let owner = format!("w{worker}");
-                queue::release(database, &owner, self.now).await.expect("release");
+                queue::release(database, &owner, self.now)
+                    .await
+                    .expect("release");
                 for model in self.model.values_mut() {
                     if model.status == Status::Running && model.worker == *worker {
                         model.status = Status::Queued;
@@ -163,7 +199,9 @@ impl Run<'_> {
             }
             Step::Wait { ms } => {
                 self.now += i64::from(*ms);
-                queue::rescue(database, self.now, "{}").await.expect("rescue");
+                queue::rescue(database, self.now, "{}")
+                    .await
+                    .expect("rescue");
                 for model in self.model.values_mut() {
                     if model.status == Status::Running && model.lease_ends <= self.now {
                         model.status = match model.rescues >= RESCUES_MAX {
@@ -185,7 +223,10 @@ impl Run<'_> {
         let claimed = queue::claim(self.database, &owner, self.now, lease_ends, limit.into())
             .await
             .expect("claim");
-        let waiting = self.model.values().filter(|model| model.status == Status::Queued);
+        let waiting = self
+            .model
+            .values()
+            .filter(|model| model.status == Status::Queued);
         prop_assert_eq!(claimed.len(), waiting.count().min(limit.into()));
         for task in claimed {
             let model = self.model.get_mut(&task.task_id).expect("a known task");
@@ -224,7 +265,10 @@ fn whatever_workers_do_the_queue_keeps_to_its_model() {
         let outcome = TestRunner::new(config).run(&vec(step(), 1..60), |steps| {
             runtime.block_on(async {
                 let database = &*fixture.database;
-                database.execute("DELETE FROM tasks", &[]).await.expect("an empty queue");
+                database
+                    .execute("DELETE FROM tasks", &[])
+                    .await
+                    .expect("an empty queue");
                 let mut run = Run {
                     database,
                     now: NOW,

@@ -27,15 +27,23 @@ async fn a_key_makes_one_task_for_a_day() {
     for fixture in both().await {
         let database = &*fixture.database;
         let owner = id();
-        let first = tasks::submit(database, &keyed(&owner, "a", NOW)).await.unwrap();
-        let again = tasks::submit(database, &keyed(&owner, "a", NOW + 1)).await.unwrap();
+        let first = tasks::submit(database, &keyed(&owner, "a", NOW))
+            .await
+            .unwrap();
+        let again = tasks::submit(database, &keyed(&owner, "a", NOW + 1))
+            .await
+            .unwrap();
         assert_eq!(first, again, "{}", fixture.name);
         let other = tasks::submit(database, &keyed(&owner, "b", NOW + 1)).await;
         assert_eq!(other.unwrap_err().code, Code::IdempotencyKeyReused);
-        let somebody = tasks::submit(database, &keyed(&id(), "b", NOW)).await.unwrap();
+        let somebody = tasks::submit(database, &keyed(&id(), "b", NOW))
+            .await
+            .unwrap();
         assert_ne!(somebody, first);
         let next_day = NOW + IDEMPOTENCY_S * 1000;
-        let fresh = tasks::submit(database, &keyed(&owner, "b", next_day)).await.unwrap();
+        let fresh = tasks::submit(database, &keyed(&owner, "b", next_day))
+            .await
+            .unwrap();
         assert_ne!(fresh, first);
     }
 }
@@ -54,7 +62,9 @@ async fn one_key_at_once_makes_one_task() {
             .collect();
         ids.dedup();
         assert_eq!(ids.len(), 1, "{}", fixture.name);
-        let (_, total) = tasks::list(database, &owner, &Filter::default(), PAGE).await.unwrap();
+        let (_, total) = tasks::list(database, &owner, &Filter::default(), PAGE)
+            .await
+            .unwrap();
         assert_eq!(total, 1);
     }
 }
@@ -74,15 +84,30 @@ async fn a_list_is_the_owners_newest_first_and_filtered() {
             ids.push(tasks::submit(database, &task).await.unwrap());
         }
         tasks::submit(database, &new_task(&id())).await.unwrap();
-        tasks::cancel(database, &ids[0], NOW + 9).await.unwrap().unwrap();
+        tasks::cancel(database, &ids[0], NOW + 9)
+            .await
+            .unwrap()
+            .unwrap();
         let list = async |filter: Filter, page| {
             let (found, total) = tasks::list(database, &owner, &filter, page).await.unwrap();
-            (found.into_iter().map(|task| task.task_id).collect::<Vec<_>>(), total)
+            (
+                found
+                    .into_iter()
+                    .map(|task| task.task_id)
+                    .collect::<Vec<_>>(),
+                total,
+            )
         };
         let newest_first: Vec<String> = ids.iter().rev().cloned().collect();
-        assert_eq!(list(Filter::default(), PAGE).await, (newest_first.clone(), 5));
+        assert_eq!(
+            list(Filter::default(), PAGE).await,
+            (newest_first.clone(), 5)
+        );
         let second = Page { number: 2, size: 2 };
-        assert_eq!(list(Filter::default(), second).await, (newest_first[2..4].to_vec(), 5));
+        assert_eq!(
+            list(Filter::default(), second).await,
+            (newest_first[2..4].to_vec(), 5)
+        );
         let queued = Filter {
             statuses: vec![Status::Queued, Status::Running],
             ..Filter::default()
@@ -111,11 +136,21 @@ async fn only_what_has_not_ended_can_be_cancelled() {
         let database = &*fixture.database;
         let task = new_task(&id());
         let task_id = tasks::submit(database, &task).await.unwrap();
-        queue::claim(database, "w", NOW, NOW + 1000, 1).await.unwrap();
-        let cancelled = tasks::cancel(database, &task_id, NOW + 1).await.unwrap().unwrap();
+        queue::claim(database, "w", NOW, NOW + 1000, 1)
+            .await
+            .unwrap();
+        let cancelled = tasks::cancel(database, &task_id, NOW + 1)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(cancelled.status, Status::Cancelled, "{}", fixture.name);
         assert_eq!(cancelled.finished_at, Some(NOW + 1));
-        assert!(tasks::cancel(database, &task_id, NOW + 2).await.unwrap().is_none());
+        assert!(
+            tasks::cancel(database, &task_id, NOW + 2)
+                .await
+                .unwrap()
+                .is_none()
+        );
         assert!(queue::held(database, "w").await.unwrap().is_empty());
     }
 }
@@ -128,10 +163,21 @@ async fn a_deleted_task_is_gone_for_its_owner() {
         let task_id = tasks::submit(database, &new_task(&owner)).await.unwrap();
         assert!(tasks::delete(database, &task_id, NOW).await.unwrap());
         assert!(!tasks::delete(database, &task_id, NOW).await.unwrap());
-        assert!(tasks::find(database, &task_id).await.unwrap().is_none(), "{}", fixture.name);
-        let (found, total) = tasks::list(database, &owner, &Filter::default(), PAGE).await.unwrap();
+        assert!(
+            tasks::find(database, &task_id).await.unwrap().is_none(),
+            "{}",
+            fixture.name
+        );
+        let (found, total) = tasks::list(database, &owner, &Filter::default(), PAGE)
+            .await
+            .unwrap();
         assert!(found.is_empty() && total == 0);
-        assert!(queue::claim(database, "w", NOW, NOW + 1, 9).await.unwrap().is_empty());
+        assert!(
+            queue::claim(database, "w", NOW, NOW + 1, 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
 }
 

@@ -5,9 +5,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tests::workspace_root;
 
-/// Routes that the worker serves itself, so that no function names them. `/metrics` and `/health` are for
-/// operators and stand outside the document.
-const WORKERS_ROUTES: [&str; 2] = ["/files/{}/{}", "/api/v1/ws/progress"];
+/// Routes that the worker serves itself, so that no function names them.
+const WORKERS_ROUTES: [&str; 3] = ["/files/{}/{}", "/api/v1/ws/progress", "/health"];
 
 /// The folders under `functions/`.
 pub fn functions() -> Vec<String> {
@@ -141,7 +140,7 @@ fn every_route_has_a_test() {
     for source in rust_under(&["tests/http", "tests/harness", "tests/faults"]) {
         for (at, _) in source.text.match_indices('/') {
             let rest = &source.text[at..];
-            let is_start = ["/api/", "/admin/", "/files/"]
+            let is_start = ["/api/", "/admin/", "/files/", "/health"]
                 .iter()
                 .any(|start| rest.starts_with(start));
             if !is_start {

@@ -24,13 +24,15 @@ async fn handle(request: Request) -> impl IntoResponse {
 }
 
 async fn route(call: &mut Call) -> Result<Answer> {
-    match call.segments().last().map(String::as_str) {
-        Some("register") => register(call).await,
-        Some("login") => login(call).await,
-        Some("refresh") => refresh(call).await,
-        Some("logout") => logout(call).await,
-        Some("profile") => profile(call).await,
-        Some("password") => change_password(call).await,
+    let segments = call.segments();
+    let path: Vec<&str> = segments.iter().skip(3).map(String::as_str).collect();
+    match path.as_slice() {
+        ["register"] => register(call).await,
+        ["login"] => login(call).await,
+        ["refresh"] => refresh(call).await,
+        ["logout"] => logout(call).await,
+        ["profile"] => profile(call).await,
+        ["password"] => change_password(call).await,
         _ => Err(Error::not_found("route")),
     }
 }

@@ -5,6 +5,7 @@ use crate::database::Handle;
 use crate::settings::Flags;
 use anyhow::Context;
 use shared::store::migrations;
+use std::time::Duration;
 
 pub async fn run(flags: &Flags) -> anyhow::Result<()> {
     let settings = parts::settings(flags)?;
@@ -14,30 +15,41 @@ pub async fn run(flags: &Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Applies what is missing, in order, and returns how many that were. Two starts at once are fine: the
-/// second finds the number taken and looks again.
+/// Tries before a migration that always fails is given up; each is followed by a short pause.
+const TRIES: usize = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Applies what is missing, in order, and returns how many that were. Two starts at once are fine: of two
+/// that write the same number one is refused, looks again, and finds it applied.
 pub async fn apply(handle: &Handle) -> anyhow::Result<usize> {
-    let database = handle.database();
     let mut count = 0;
-    let mut taken = 0;
-    while let Some(migration) = migrations::pending(&*database).await?.first() {
-        match handle
-            .run_script(&migration.script(database.dialect()))
-            .await
-        {
-            Ok(()) => {
-                tracing::info!(number = migration.number, name = migration.name, "migrated");
-                count += 1;
+    let mut refused = 0;
+    loop {
+        match apply_next(handle).await {
+            Ok(true) => count += 1,
+            Ok(false) => return Ok(count),
+            Err(cause) if refused < TRIES => {
+                refused += 1;
+                tracing::debug!(%cause, "another start may be migrating; looking again");
+                tokio::time::sleep(PAUSE).await;
             }
-            Err(cause) if taken < 50 => {
-                taken += 1;
-                tracing::debug!(%cause, "another start migrates; looking again");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
-            Err(cause) => {
-                return Err(cause).context(format!("migration {} failed", migration.number));
-            }
+            Err(cause) => return Err(cause),
         }
     }
-    Ok(count)
+}
+
+/// Applies the first missing migration. False: there is none.
+async fn apply_next(handle: &Handle) -> anyhow::Result<bool> {
+    let database = handle.database();
+    let pending = migrations::pending(&*database).await?;
+    let Some(migration) = pending.first() else {
+        return Ok(false);
+    };
+    let script = migration.script(database.dialect());
+    handle
+        .run_script(&script)
+        .await
+        .with_context(|| format!("migration {} ({})", migration.number, migration.name))?;
+    tracing::info!(number = migration.number, name = migration.name, "migrated");
+    Ok(true)
 }

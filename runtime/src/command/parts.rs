@@ -7,8 +7,9 @@ use crate::settings::{Flags, Settings};
 use crate::tools::Tools;
 use crate::worker::Worker;
 use crate::worker::ytdlp::Ytdlp;
-use crate::{host, keys};
+use crate::{host, keys, server};
 use anyhow::Context;
+use axum::Router;
 use shared::domain::egress::AllowList;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -154,6 +155,21 @@ pub async fn worker(settings: &Settings, handle: &Handle) -> anyhow::Result<Arc<
     let scratch = settings.data_dir.join("scratch");
     let ytdlp = Ytdlp::new(report.tools, proxy, scratch);
     Worker::new(settings.clone(), handle.clone(), ytdlp)
+}
+
+/// Runs both until `shutdown`: the worker gives its claims back at once, running requests end (PF-10).
+pub async fn serve_and_work(
+    listener: TcpListener,
+    router: Router,
+    worker: &Arc<Worker>,
+    shutdown: CancellationToken,
+) {
+    worker.start();
+    let stopped = async {
+        shutdown.cancelled().await;
+        worker.stop().await;
+    };
+    tokio::join!(server::serve(listener, router, shutdown.clone()), stopped);
 }
 
 /// Cancelled by SIGTERM or SIGINT.

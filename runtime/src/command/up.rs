@@ -25,10 +25,8 @@ pub async fn run(flags: &Flags) -> anyhow::Result<()> {
         parts::host(&settings, &handle, manifest, &local, files_url),
         parts::worker(&settings, &handle),
     )?;
-    worker.start();
     let router = server::with_host(http::router(worker.clone()), host);
     parts::announce(public);
-    server::serve(listener, router, shutdown).await;
-    worker.stop().await;
+    parts::serve_and_work(listener, router, &worker, shutdown).await;
     Ok(())
 }

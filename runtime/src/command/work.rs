@@ -1,7 +1,6 @@
 //! `wharf work`: the worker alone, beside `wharf serve` or real Spin (PF-3).
 
 use super::parts;
-use crate::server;
 use crate::settings::Flags;
 use crate::worker::http;
 
@@ -12,10 +11,8 @@ pub async fn run(flags: &Flags) -> anyhow::Result<()> {
     let (listener, address) = parts::bind(listen).await?;
     let handle = parts::database(&settings).await?;
     let worker = parts::worker(&settings, &handle).await?;
-    worker.start();
     let router = http::router(worker.clone()).fallback(http::no_such_route);
     parts::announce(&parts::local_url(address));
-    server::serve(listener, router, shutdown).await;
-    worker.stop().await;
+    parts::serve_and_work(listener, router, &worker, shutdown).await;
     Ok(())
 }

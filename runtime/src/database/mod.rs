@@ -4,6 +4,7 @@ mod lane;
 pub mod postgres;
 pub mod script;
 pub mod sqlite;
+mod watch_file;
 
 use anyhow::{Context, Result};
 use shared::store::Database;

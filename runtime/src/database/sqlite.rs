@@ -5,13 +5,12 @@
 //! `spawn_blocking`, because a statement that reads one row costs less than a thread of that pool.
 
 use super::lane::Lane;
-use super::script;
+use super::{script, watch_file};
 use async_trait::async_trait;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use shared::limits::{
-    GUEST_RESULT_BYTES_MAX, SQLITE_BUSY_MS_MAX, SQLITE_READERS, SQLITE_WATCH_MS,
-    STATEMENT_CACHE_SIZE,
+    GUEST_RESULT_BYTES_MAX, SQLITE_BUSY_MS_MAX, SQLITE_READERS, STATEMENT_CACHE_SIZE,
 };
 use shared::store::{Database, Dialect, Row, Value, sqlite_placeholders};
 use shared::{Error, Result};
@@ -187,7 +186,7 @@ impl SqlitePool {
         let (path, shared) = (self.path.clone(), self.watcher.clone());
         let started = std::thread::Builder::new()
             .name("sqlite-watch".into())
-            .spawn(move || watch_file(&path, &shared));
+            .spawn(move || watch_file::run(&path, &shared));
         if let Err(error) = started {
             tracing::error!(%error, "the database is not watched; changes are found by polling only");
             *watcher = None;
@@ -271,7 +270,7 @@ impl Database for SqliteDatabase {
     }
 }
 
-fn open_connection(path: &Path) -> Result<Connection, rusqlite::Error> {
+pub(super) fn open_connection(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -387,37 +386,5 @@ fn payload_bytes(value: &Value) -> usize {
         Value::Text(text) => text.len(),
         Value::Blob(bytes) => bytes.len(),
         _ => 0,
-    }
-}
-
-/// Polls `PRAGMA data_version`, which moves with every commit of another connection, until nobody listens.
-fn watch_file(path: &Path, shared: &Mutex<Option<watch::Sender<u64>>>) {
-    let connection = match open_connection(path) {
-        Ok(connection) => connection,
-        Err(error) => {
-            tracing::error!(%error, "the database cannot be watched");
-            *shared.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            return;
-        }
-    };
-    let mut last = None;
-    loop {
-        std::thread::sleep(Duration::from_millis(SQLITE_WATCH_MS));
-        let version = connection
-            .prepare_cached("PRAGMA data_version")
-            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
-        let mut sender = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(listeners) = &*sender else { return };
-        if listeners.receiver_count() == 0 {
-            *sender = None;
-            return;
-        }
-        match version {
-            Ok(version) if last.replace(version).is_some_and(|last| last != version) => {
-                listeners.send_modify(|count| *count += 1);
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the database could not be asked for changes"),
-        }
     }
 }

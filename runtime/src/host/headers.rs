@@ -4,7 +4,7 @@
 use super::routes::RouteMatch;
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
-use shared::limits::REQUEST_ID_BYTES_MAX;
+use shared::domain::request_id::is_request_id;
 use std::net::SocketAddr;
 
 const PATH_INFO: HeaderName = HeaderName::from_static("spin-path-info");
@@ -87,8 +87,7 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 /// The id of the request: the caller's, if it is fit for a log line, else a new one, which is then set.
 pub fn request_id(headers: &mut HeaderMap) -> HeaderValue {
     if let Some(id) = headers.get(REQUEST_ID)
-        && (1..=REQUEST_ID_BYTES_MAX).contains(&id.len())
-        && id.as_bytes().iter().all(u8::is_ascii_graphic)
+        && id.to_str().is_ok_and(is_request_id)
     {
         return id.clone();
     }

@@ -9,7 +9,7 @@ mod answer;
 pub mod build;
 pub mod capability;
 mod engine;
-mod headers;
+pub mod headers;
 mod instance;
 mod load;
 pub mod manifest;

@@ -66,7 +66,12 @@ pub async fn prepare(
         ),
     };
     let folder = folder.to_owned();
-    let title = downloaded.title;
+    // As a site says it, but no control character: PostgreSQL keeps no NUL, a terminal obeys the others.
+    let title: String = downloaded
+        .title
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect();
     let source = downloaded.path;
     let ready = blocking(move || {
         let (file_size, md5, sha256) = hash(&source)?;

@@ -6,4 +6,5 @@ pub mod file_name;
 pub mod media;
 pub mod page;
 pub mod progress;
+pub mod request_id;
 pub mod task;

@@ -4,12 +4,13 @@
 //! then does what its noun needs. Answers always carry their length: without it a host writes head and
 //! body apart, which costs 40 ms on a kept-alive connection.
 
+use crate::domain::request_id::is_request_id;
 use crate::error::{Code, Error, Result};
-use crate::limits::{BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, REQUEST_ID_BYTES_MAX};
+use crate::limits::{BODY_BYTES_MAX, BODY_DRAINED_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX};
 use crate::store::Database;
 use crate::wire::envelope;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
 use serde::de::DeserializeOwned;
 use spin_sdk::http::{HeaderMap, Method, Request, Response, StatusCode};
 
@@ -85,7 +86,11 @@ pub async fn answer(
     route: impl AsyncFnOnce(&mut Call) -> Result<Answer>,
 ) -> Response<Full<Bytes>> {
     let mut call = Call::new(request);
-    let answer = match route(&mut call).await {
+    let routed = match call.check_query() {
+        Ok(()) => route(&mut call).await,
+        Err(error) => Err(error),
+    };
+    let answer = match routed {
         Ok(answer) => answer,
         Err(error) => {
             log_failure(&call, &error);
@@ -146,10 +151,21 @@ impl Call {
         }
     }
 
+    /// PostgreSQL keeps no NUL in a text, and no parameter of ours has one.
+    fn check_query(&self) -> Result<()> {
+        match self.query.iter().find(|(_, value)| value.contains('\0')) {
+            Some((name, _)) => Err(Error::invalid(
+                name,
+                "The parameter contains a NUL character.",
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// The path's segments; `/api/v1/tasks/x` is `["api", "v1", "tasks", "x"]`.
     pub fn segments(&self) -> Vec<String> {
         self.path
-            .trim_matches('/')
+            .trim_start_matches('/')
             .split('/')
             .map(str::to_owned)
             .collect()
@@ -213,26 +229,33 @@ impl Call {
     /// The whole body, at most 4 MiB. Errors: 41301.
     pub async fn body(&mut self) -> Result<Bytes> {
         let too_large = || Error::new(Code::TooLarge, "The body is larger than 4 MiB.");
-        let announced = self
-            .header("content-length")
-            .and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
-            return Err(too_large());
-        }
         let Some(request) = self.request.take() else {
             return Ok(Bytes::new());
         };
-        match Limited::new(request.into_body(), BODY_BYTES_MAX)
-            .collect()
-            .await
-        {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(cause) if cause.is::<LengthLimitError>() => Err(too_large()),
-            Err(_) => Err(Error::new(
-                Code::MalformedJson,
-                "The body ended before it was complete.",
-            )),
+        let mut body = request.into_body();
+        let mut kept = BytesMut::new();
+        let mut received = 0;
+        while let Some(frame) = body.frame().await {
+            let broken_off = |_| {
+                Error::new(
+                    Code::MalformedJson,
+                    "The body ended before it was complete.",
+                )
+            };
+            let Ok(data) = frame.map_err(broken_off)?.into_data() else {
+                continue;
+            };
+            received += data.len();
+            if received <= BODY_BYTES_MAX {
+                kept.extend_from_slice(&data);
+            } else if received > BODY_DRAINED_BYTES_MAX {
+                break;
+            }
         }
+        if received > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        Ok(kept.freeze())
     }
 
     /// The body as JSON. Errors: 41501 for another content type, 40002 for what is no JSON, 40001 for
@@ -248,13 +271,7 @@ impl Call {
             }
         }
         let body = self.body().await?;
-        serde_json::from_slice(&body).map_err(|cause| match cause.classify() {
-            serde_json::error::Category::Data => Error::new(
-                Code::InvalidParameter,
-                format!("The body does not fit: {cause}."),
-            ),
-            _ => Error::new(Code::MalformedJson, "The body is not well-formed JSON."),
-        })
+        crate::wire::body::read_object(&body)
     }
 
     /// The database, opened when first asked for.
@@ -266,13 +283,4 @@ impl Call {
             .as_deref()
             .ok_or_else(|| Error::internal("the database was not opened"))
     }
-}
-
-/// Text that is safe in a header and in a log line.
-fn is_request_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= REQUEST_ID_BYTES_MAX
-        && id
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c))
 }

@@ -39,13 +39,18 @@ pub async fn parse(request_id: &str, url: &MediaUrl) -> Result<Answer> {
         .await
         .map_err(|cause| unavailable(cause.to_string()))?;
     let status = response.status().as_u16();
+    let mut headers = vec![("content-type", "application/json".to_owned())];
+    let retry_after = response.headers().get("retry-after");
+    if let Some(seconds) = retry_after.and_then(|value| value.to_str().ok()) {
+        headers.push(("retry-after", seconds.to_owned()));
+    }
     let body = Limited::new(response.into_body(), PARSE_OUTPUT_BYTES_MAX)
         .collect()
         .await
         .map_err(|cause| unavailable(cause.to_string()))?;
     Ok(Answer {
         status,
-        headers: vec![("content-type", "application/json".to_owned())],
+        headers,
         body: body.to_bytes().into(),
     })
 }

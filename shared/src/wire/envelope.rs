@@ -2,16 +2,16 @@
 
 use crate::error::Error;
 use serde::Serialize;
-use serde_json::json;
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    code: u16,
+    message: &'a str,
+    data: T,
+}
 
 /// A success.
 pub fn success(data: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    #[derive(Serialize)]
-    struct Envelope<'a, T> {
-        code: u16,
-        message: &'static str,
-        data: &'a T,
-    }
     serde_json::to_vec(&Envelope {
         code: 0,
         message: "ok",
@@ -21,9 +21,13 @@ pub fn success(data: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 
 /// A failure; the cause stays out.
 pub fn failure(error: &Error) -> Vec<u8> {
-    json!({ "code": error.code.number(), "message": error.message, "data": error.data })
-        .to_string()
-        .into_bytes()
+    // Text, numbers and parsed JSON always serialise.
+    serde_json::to_vec(&Envelope {
+        code: error.code.number(),
+        message: &error.message,
+        data: &error.data,
+    })
+    .unwrap_or_default()
 }
 
 /// A page of a list.

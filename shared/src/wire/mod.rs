@@ -1,6 +1,7 @@
 //! The JSON shapes of the contract.
 
 pub mod account;
+pub mod body;
 pub mod envelope;
 pub mod history;
 pub mod media;

@@ -151,12 +151,10 @@ impl Maker<'_> {
             .collect();
         segments
             .prop_map(|segments| {
-                let dots = |segment: &String| {
-                    if segment == "." || segment == ".." {
-                        "x".to_owned()
-                    } else {
-                        segment.clone()
-                    }
+                // Clients resolve dot segments, also encoded ones, before they send.
+                let dots = |segment: &String| match segment.replace("%2e", ".").trim_matches('.') {
+                    "" if !segment.is_empty() => "x".to_owned(),
+                    _ => segment.clone(),
                 };
                 segments.iter().map(dots).collect::<Vec<_>>().join("/")
             })

@@ -5,6 +5,7 @@ use super::reply::Failure;
 use crate::clock::now_ms;
 use crate::worker::Worker;
 use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -25,11 +26,13 @@ use tokio_util::io::ReaderStream;
 
 pub async fn deliver(
     State(worker): State<Arc<Worker>>,
-    Path((task_id, _)): Path<(String, String)>,
-    Query(query): Query<HashMap<String, String>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    query: Result<Query<HashMap<String, String>>, QueryRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
+    let Path((task_id, _)) = path.map_err(|_| Error::not_found("file"))?;
+    let Query(query) = query.map_err(|_| Error::invalid("query", "The query is malformed."))?;
     let signature = signature_from(&query)?;
     let now = now_ms();
     worker.file_keys.verify(&task_id, &signature, now / 1000)?;
@@ -53,7 +56,8 @@ pub async fn deliver(
         length,
     };
     let mut response = copy.answer(file, &headers, method == Method::HEAD).await?;
-    describe(response.headers_mut(), &copy, &result);
+    let has_file = response.status() != StatusCode::RANGE_NOT_SATISFIABLE;
+    describe(response.headers_mut(), &copy, has_file.then_some(&result));
     Ok(response)
 }
 
@@ -198,7 +202,10 @@ enum Wanted {
     Nothing,
 }
 
-fn describe(headers: &mut HeaderMap, copy: &Copy, result: &TaskResult) {
+fn describe(headers: &mut HeaderMap, copy: &Copy, result: Option<&TaskResult>) {
+    set(headers, header::ACCEPT_RANGES, "bytes");
+    set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    let Some(result) = result else { return };
     let extension = result.file_name.rsplit('.').next().unwrap_or_default();
     let media_type = match extension {
         "mp4" => "video/mp4",
@@ -215,7 +222,6 @@ fn describe(headers: &mut HeaderMap, copy: &Copy, result: &TaskResult) {
         header::LAST_MODIFIED,
         &httpdate::fmt_http_date(copy.modified),
     );
-    set(headers, header::ACCEPT_RANGES, "bytes");
     set(headers, header::CACHE_CONTROL, "private, no-cache");
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(

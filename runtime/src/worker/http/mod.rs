@@ -6,7 +6,11 @@ mod progress;
 pub mod reply;
 
 use super::Worker;
+use crate::host::headers::request_id;
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{get, post};
 use std::sync::Arc;
 
@@ -19,6 +23,15 @@ pub fn router(worker: Arc<Worker>) -> Router {
         .route("/health", get(health))
         .method_not_allowed_fallback(reply::method_not_allowed)
         .with_state(worker)
+        .layer(middleware::from_fn(name_request))
+}
+
+/// Takes the caller's request id or makes one, and echoes it (PF-8).
+async fn name_request(mut request: Request, next: Next) -> Response {
+    let id = request_id(request.headers_mut());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert("x-request-id", id);
+    response
 }
 
 /// 404 in the envelope, where no components are behind the worker.

@@ -5,6 +5,7 @@ use super::reply::Failure;
 use crate::clock::now_ms;
 use crate::worker::Worker;
 use crate::worker::hub::Change;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Query, State};
@@ -33,9 +34,11 @@ pub struct Parameters {
 
 pub async fn connect(
     State(worker): State<Arc<Worker>>,
-    Query(parameters): Query<Parameters>,
+    parameters: std::result::Result<Query<Parameters>, QueryRejection>,
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> std::result::Result<Response, Failure> {
+    let Query(parameters) =
+        parameters.map_err(|_| Error::invalid("query", "The query is malformed."))?;
     let upgrade = upgrade
         .map_err(|_| Error::invalid("upgrade", "This route takes WebSocket connections."))?;
     let task_id = match parameters.task_id.as_deref() {

@@ -157,8 +157,10 @@ async fn postgres(address: &str) -> Outcome {
     let violated = database
         .execute("SELECT 1 / $1::BIGINT", vec![ParameterValue::Int64(0)])
         .await;
-    // Left open on purpose: the next one must not find itself inside.
-    database.execute("BEGIN", vec![]).await.map_err(debug)?;
+    // Left behind on purpose: the next one must find neither.
+    for sql in ["BEGIN", "SET application_name = 'left behind'"] {
+        database.execute(sql, vec![]).await.map_err(debug)?;
+    }
     Ok(json!({
         "columns": columns,
         "rows": format!("{rows:?}"),
@@ -169,11 +171,11 @@ async fn postgres(address: &str) -> Outcome {
 
 async fn postgres_read(address: &str) -> Outcome {
     let database = Postgres::open(address).await.map_err(debug)?;
-    let query = "SELECT (now() = statement_timestamp())::TEXT AS t";
+    let query = "SELECT current_setting('application_name') AS t";
     let rows = database.query(query, vec![]).await.map_err(debug)?;
     let rows = rows.collect().await.map_err(debug)?;
-    let fresh: Option<String> = rows.first().and_then(|row| row.get("t"));
-    Ok(json!(fresh))
+    let name: Option<String> = rows.first().and_then(|row| row.get("t"));
+    Ok(json!(name))
 }
 
 async fn outbound(url: &str) -> Outcome {
