@@ -24,6 +24,10 @@ use load::Target;
 use std::time::Duration;
 use tests::TestApp;
 
+/// The binary's, so that the native server has it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CONNECTIONS: [usize; 2] = [1, 32];
 const ROUNDS: usize = 5;
 /// Of each round on each server.
