@@ -5,6 +5,9 @@ use runtime::command::{admin, config, migrate, serve, up, work};
 use runtime::settings::Flags;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Media in, exports out, records in step, resources shared.
 #[derive(Parser)]
 #[command(name = "wharf", version)]

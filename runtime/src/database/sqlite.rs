@@ -7,6 +7,7 @@
 use super::lane::Lane;
 use super::{script, watch_file};
 use async_trait::async_trait;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use shared::limits::{
     GUEST_RESULT_BYTES_MAX, SQLITE_BUSY_MS_MAX, SQLITE_READERS, STATEMENT_CACHE_SIZE,
@@ -281,6 +282,8 @@ pub(super) fn open_connection(path: &Path) -> Result<Connection, rusqlite::Error
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "memory")?;
+    // Without it SQLite compiles a statement anew whenever a parameter that an index serves has changed.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE_SIZE);
     Ok(connection)
 }
