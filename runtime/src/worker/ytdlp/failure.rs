@@ -348,7 +348,12 @@ mod tests {
         assert!(!classify(line, None).message.contains("example"));
         assert_eq!(
             redacted(line),
-            "ERROR: Unsupported URL: https://example.com/a?… (see 'http://b/?…')"
+            "ERROR: Unsupported URL: https://example.com/a?… (see 'http://b/?…"
+        );
+        let brackets = "ERROR: Unsupported URL: https://e.com/a?x=(1)'\"&token=secret";
+        assert_eq!(
+            redacted(brackets),
+            "ERROR: Unsupported URL: https://e.com/a?…"
         );
     }
 }
