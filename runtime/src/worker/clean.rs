@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const BATCH: i64 = 200;
 const DUTY: &str = "clean";
 /// How long the duty is held without being taken again.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE_MAX: Duration = Duration::from_secs(60);
 /// A temporary folder that no row has known for so long is rubbish.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(48 * 3600);
 
@@ -32,10 +32,10 @@ pub async fn run(worker: Arc<Worker>) {
             let wait = match run_one(&worker).await {
                 Ok(true) => interval,
                 // Somebody else has the duty, perhaps a worker that is dead by now.
-                Ok(false) => interval.min(LEASE),
+                Ok(false) => lease(&worker),
                 Err(error) => {
                     tracing::error!(%error, "could not clean up");
-                    interval.min(LEASE)
+                    lease(&worker)
                 }
             };
             next_sweep = Instant::now() + wait;
@@ -46,10 +46,14 @@ pub async fn run(worker: Arc<Worker>) {
     }
 }
 
+fn lease(worker: &Worker) -> Duration {
+    Duration::from_secs(worker.settings.media.clean_interval_s).min(LEASE_MAX)
+}
+
 /// Takes or keeps the duty.
 async fn hold(worker: &Worker) -> Result<bool> {
     let now = now_ms();
-    let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX / 2);
+    let lease = i64::try_from(lease(worker).as_millis()).unwrap_or(i64::MAX / 2);
     duties::hold(&*worker.database, DUTY, &worker.id, now, now + lease).await
 }
 

@@ -168,7 +168,7 @@ async fn download(
         upstream: None,
     };
     // Listeners hear at once; the row gets the newest now and then, however slow the database is.
-    let (newest, lines) = watch::channel(task.progress.clone());
+    let (newest, lines) = watch::channel((task.progress.clone(), task.updated_at));
     let writer = write_progress(worker.clone(), claim.clone(), lines, cancel.clone());
     let writer = tokio::spawn(writer);
     let floor = serde_json::from_str::<Progress>(&task.progress).map_or(0.0, |it| it.percent);
@@ -181,7 +181,7 @@ async fn download(
             shown.progress.clone_from(&json);
             shown.updated_at = now_ms();
             hub_worker.hub.publish(&shown);
-            newest.send_replace(json);
+            newest.send_replace((json, shown.updated_at));
         }
     };
     let downloaded = worker.ytdlp.download(job, report, cancel.clone()).await;
@@ -194,12 +194,13 @@ async fn download(
 async fn write_progress(
     worker: Arc<Worker>,
     claim: Held,
-    mut lines: watch::Receiver<String>,
+    mut lines: watch::Receiver<(String, i64)>,
     cancel: CancellationToken,
 ) {
     while lines.changed().await.is_ok() {
-        let progress = lines.borrow_and_update().clone();
-        match queue::set_progress(&*worker.database, &claim, &progress, now_ms()).await {
+        // With the time at which it was seen, so that the row never looks newer than what was shown since.
+        let (progress, at) = lines.borrow_and_update().clone();
+        match queue::set_progress(&*worker.database, &claim, &progress, at).await {
             Ok(true) => {}
             Ok(false) => return cancel.cancel(),
             Err(error) => tracing::warn!(%error, "could not write progress"),
@@ -214,7 +215,7 @@ async fn write_progress(
 }
 
 /// Ends when no more progress will come.
-async fn closed(lines: &watch::Receiver<String>) {
+async fn closed(lines: &watch::Receiver<(String, i64)>) {
     let mut lines = lines.clone();
     while lines.changed().await.is_ok() {}
 }
