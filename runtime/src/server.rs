@@ -1,4 +1,4 @@
-//! Serves HTTP/1 and HTTP/2 on a listener until told to stop; running requests then get time to end.
+//! Serves HTTP/1.1 on a listener until told to stop; running requests then get time to end.
 
 use crate::host::Host;
 use axum::Router;
@@ -63,8 +63,9 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     let graceful = GracefulShutdown::new();
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(permit) = connections.clone().acquire_owned().await else {
-            break;
+        let permit = tokio::select! {
+            permit = connections.clone().acquire_owned() => permit,
+            () = shutdown.cancelled() => break,
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -119,16 +120,14 @@ fn connection(
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // HTTP/2 without TLS is asked for by nobody, and telling the two apart would wait for ever for a client
+    // that sends nothing.
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(HEADER_MS_MAX))
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(HEADER_BYTES_MAX as u32);
     builder
 }

@@ -6,6 +6,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
+use shared::auth::signature::FileKeys;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -184,7 +185,7 @@ impl Settings {
             figment = figment.merge(Toml::file_exact(&file));
         }
         let figment = figment.merge(environment());
-        let mut wrong = unknown_keys(&figment, &file);
+        let mut wrong = unknown_keys(&figment, &file)?;
         let mut settings = Self {
             listen: value(&figment, "listen", &mut wrong)
                 .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
@@ -264,6 +265,22 @@ impl Settings {
             "queue.max_retries: is not negative",
         );
         require(self.files.url_ttl_s >= 1, "files.url_ttl_s: is at least 1");
+        let kids = &self.files.kids;
+        require(
+            kids.is_empty() || FileKeys::parse(kids).is_ok(),
+            "files.kids: is empty (generated) or kid:hex,… with at least 32 digits each",
+        );
+        let keys = &self.keys;
+        for (name, key) in [
+            ("users", &keys.users),
+            ("projects", &keys.projects),
+            ("sites", &keys.sites),
+            ("admins", &keys.admins),
+            ("worker", &keys.worker),
+        ] {
+            let rule = format!("keys.{name}: is empty (generated) or has at least 32 characters");
+            require(key.is_empty() || key.len() >= 32, &rule);
+        }
         if let Err(error) = shared::domain::egress::AllowList::parse(&self.egress.allow) {
             require(false, &format!("egress.allow: {}", error.message));
         }
@@ -284,22 +301,19 @@ fn environment() -> Env {
     })
 }
 
-fn unknown_keys(figment: &Figment, file: &Path) -> Vec<String> {
+fn unknown_keys(figment: &Figment, file: &Path) -> anyhow::Result<Vec<String>> {
     let Ok(table) = figment.extract::<toml::Table>() else {
         let parse = std::fs::read_to_string(file)
             .ok()
             .and_then(|text| text.parse::<toml::Table>().err());
-        return vec![format!(
-            "{}: {}",
-            file.display(),
-            parse.map_or("is not readable".into(), |error| error.to_string())
-        )];
+        let why = parse.map_or("is not readable".into(), |error| error.to_string());
+        bail!("The settings do not hold:\n  {}: {why}", file.display());
     };
-    table
+    Ok(table
         .keys()
         .filter(|key| !TOP.contains(&key.as_str()) && !SECTIONS.contains(&key.as_str()))
         .map(|key| format!("{key}: there is no such setting"))
-        .collect()
+        .collect())
 }
 
 fn value<T: DeserializeOwned>(figment: &Figment, key: &str, wrong: &mut Vec<String>) -> Option<T> {

@@ -5,6 +5,12 @@ pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What is read and thrown away of a larger one: a client that is still sending when the connection
 /// closes would never see the answer.
 pub const BODY_DRAINED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A body that is received before a component is given its request, bytes.
+pub const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a client may take to send such a body, milliseconds.
+pub const SMALL_BODY_MS_MAX: u64 = 10_000;
+/// Larger bodies, and those of unknown length, under way at once.
+pub const LARGE_BODIES_MAX: usize = 32;
 /// One request through a component (PF-6), seconds.
 pub const REQUEST_S_MAX: u64 = 30;
 /// Items on one page of a list (PF-6).
@@ -87,6 +93,14 @@ pub const PROGRESS_ROW_MS: u64 = 500;
 pub const CANCEL_POLL_MS: u64 = 500;
 /// WebSockets at once on one worker.
 pub const WEBSOCKETS_MAX: usize = 10_000;
+/// WebSockets at once of one owner on one worker.
+pub const WEBSOCKETS_PER_OWNER_MAX: usize = 100;
+/// What a client may send on a WebSocket, bytes; we expect nothing but pongs.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1024;
+/// How long a parse waits for its turn, milliseconds.
+pub const PARSE_WAIT_MS_MAX: u64 = 3000;
+/// How long an attempt waits for the one before it to leave the task's folder, milliseconds.
+pub const FOLDER_WAIT_MS_MAX: u64 = 15_000;
 /// Tasks that are sent as the current state when a WebSocket opens without `task_id`.
 pub const WEBSOCKET_TASKS_MAX: u32 = 100;
 /// Chunk of a delivered file, bytes.

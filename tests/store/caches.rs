@@ -28,7 +28,7 @@ async fn a_parse_answer_is_kept_for_its_time() {
 async fn a_ticket_is_used_once() {
     for fixture in both().await {
         let database = &*fixture.database;
-        tickets::insert(database, "t", "owner", NOW + 10)
+        tickets::insert(database, "t", "session", NOW + 10)
             .await
             .unwrap();
         let uses = (0..8).map(|_| tickets::redeem(database, "t", NOW));
@@ -37,7 +37,7 @@ async fn a_ticket_is_used_once() {
             .into_iter()
             .filter_map(Result::unwrap)
             .collect();
-        assert_eq!(redeemed, ["owner"], "{}", fixture.name);
+        assert_eq!(redeemed, ["session"], "{}", fixture.name);
         tickets::insert(database, "late", "owner", NOW + 10)
             .await
             .unwrap();

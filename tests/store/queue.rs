@@ -163,11 +163,40 @@ async fn a_lease_is_extended_only_for_its_owner() {
         tasks::submit(database, &new_task(&id())).await.unwrap();
         let mine = held(&claim_one(database, "a", NOW).await);
         claim_one(database, "b", NOW).await;
-        let extended = queue::extend(database, "a", NOW + 5000).await.unwrap();
+        let extend = |claims| queue::extend(database, "a", claims, NOW + 5000);
+        assert!(extend(&[]).await.unwrap().is_empty());
+        let extended = extend(std::slice::from_ref(&mine)).await.unwrap();
         assert_eq!(extended, std::slice::from_ref(&mine), "{}", fixture.name);
         assert_eq!(queue::rescue(database, NOW + 2000, ERROR).await.unwrap(), 1);
         assert_eq!(queue::held(database, "a").await.unwrap(), [mine]);
         assert!(queue::held(database, "b").await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_nobody_works_on_is_not_extended() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        tasks::submit(database, &new_task(&id())).await.unwrap();
+        tasks::submit(database, &new_task(&id())).await.unwrap();
+        let worked_on = held(&claim_one(database, "a", NOW).await);
+        let forgotten = held(&claim_one(database, "a", NOW).await);
+        let claims = std::slice::from_ref(&worked_on);
+        queue::extend(database, "a", claims, NOW + 5000)
+            .await
+            .unwrap();
+        assert_eq!(queue::rescue(database, NOW + 1000, ERROR).await.unwrap(), 1);
+        assert_eq!(
+            queue::held(database, "a").await.unwrap(),
+            [worked_on],
+            "{}",
+            fixture.name
+        );
+        let rescued = tasks::find(database, &forgotten.task_id)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(rescued.status, Status::Queued);
     }
 }
 
@@ -271,7 +300,8 @@ async fn a_dead_letter_is_listed_replayed_and_dropped() {
                 .unwrap()
                 .is_none()
         );
-        assert!(tasks::delete(database, &ids[1], NOW + 9).await.unwrap());
+        assert!(!queue::drop_dead(database, &ids[0], NOW + 9).await.unwrap());
+        assert!(queue::drop_dead(database, &ids[1], NOW + 9).await.unwrap());
         assert_eq!(queue::dead_letters(database, page).await.unwrap().1, 1);
     }
 }

@@ -124,8 +124,17 @@ async fn a_list_is_the_owners_newest_first_and_filtered() {
             ..Filter::default()
         };
         assert_eq!(list(exports, PAGE).await.1, 0);
-        let changed = tasks::changed_since(database, NOW + 4, 10).await.unwrap();
-        let changed: Vec<String> = changed.into_iter().map(|task| task.task_id).collect();
+        let changed = async |after: (i64, &str), limit| {
+            let found = tasks::changed_since(database, after, limit).await.unwrap();
+            found
+                .into_iter()
+                .map(|task| task.task_id)
+                .collect::<Vec<_>>()
+        };
+        let first = changed((NOW + 3, &ids[3]), 1).await;
+        assert_eq!(first, [ids[4].clone()]);
+        assert_eq!(changed((NOW + 4, &first[0]), 9).await, [ids[0].clone()]);
+        let changed = changed((NOW + 4, ""), 9).await;
         assert_eq!(changed, [ids[4].clone(), ids[0].clone()]);
     }
 }

@@ -3,13 +3,12 @@
 
 use shared::domain::account::{Audience, Email, Role};
 use shared::domain::page::Page;
-use shared::domain::task::Status;
 use shared::spin::caller::authenticate_admin;
 use shared::spin::http::{Answer, Call, answer};
 use shared::spin::login::{check_password, open_session};
 use shared::spin::now_ms;
 use shared::spin::task::find_task;
-use shared::store::{queue, tasks};
+use shared::store::queue;
 use shared::wire::account::LoginRequest;
 use shared::wire::envelope::List;
 use shared::wire::task::{DeadLetter, TaskAnswer};
@@ -72,8 +71,7 @@ async fn drop_dead_letter(call: &mut Call, id: &str) -> Result<Answer> {
     call.allow(&[Method::DELETE])?;
     authenticate_admin(call, Role::Admin).await?;
     let task = find_task(call, "task_id", id).await?;
-    let is_dead = task.status == Status::Dead;
-    if is_dead && tasks::delete(call.database().await?, &task.task_id, now_ms()).await? {
+    if queue::drop_dead(call.database().await?, &task.task_id, now_ms()).await? {
         Answer::done()
     } else {
         Err(Error::not_found("dead letter"))

@@ -25,7 +25,9 @@ async fn parse(call: &mut Call) -> Result<Answer> {
     let url = MediaUrl::parse(&request.url)?;
     worker::check_egress(&url).await?;
     let database = call.database().await?;
-    match parses::find(database, &sha256(url.as_str()), now_ms()).await? {
+    let kept = parses::find(database, &sha256(url.as_str()), now_ms()).await?;
+    call.release_database();
+    match kept {
         Some(kept) => {
             let kept: ParseAnswer = serde_json::from_str(&kept).map_err(Error::internal)?;
             Answer::ok(&kept)

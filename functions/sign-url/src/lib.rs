@@ -6,7 +6,7 @@ use shared::domain::account::Audience;
 use shared::domain::file_name::as_path_segment;
 use shared::domain::task::Status;
 use shared::limits::WS_TICKET_S;
-use shared::spin::caller::authenticate;
+use shared::spin::caller::{authenticate, authenticate_session};
 use shared::spin::http::{Answer, Call, answer};
 use shared::spin::task::own_task;
 use shared::spin::{now_ms, variable};
@@ -91,16 +91,10 @@ async fn signed_url(task: &Task) -> Result<(String, i64)> {
 
 async fn ticket(call: &mut Call) -> Result<Answer> {
     call.allow(&[Method::POST])?;
-    let user = authenticate(call, Audience::Users).await?;
+    let (_, session_id) = authenticate_session(call, Audience::Users).await?;
     let ticket = secret::random()?;
     let expires_at = now_ms() + WS_TICKET_S * 1000;
     let database = call.database().await?;
-    tickets::insert(
-        database,
-        &secret::sha256(&ticket),
-        &user.user_id,
-        expires_at,
-    )
-    .await?;
+    tickets::insert(database, &secret::sha256(&ticket), &session_id, expires_at).await?;
     Answer::ok(&serde_json::json!({ "ticket": ticket, "expires_in": WS_TICKET_S }))
 }

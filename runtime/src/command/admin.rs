@@ -30,10 +30,10 @@ pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<
         role,
         password_stdin,
     } = command;
-    let role = Role::parse(&role)?;
-    if role.audience() != Audience::Admins {
-        bail!("The role is admin or reviewer.");
-    }
+    let role = match Role::parse(&role) {
+        Ok(role) if role.audience() == Audience::Admins => role,
+        _ => bail!("The role is admin or reviewer."),
+    };
     let email = Email::parse(&email)?;
     let chosen = if password_stdin {
         read_password()?

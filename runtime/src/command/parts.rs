@@ -13,6 +13,7 @@ use axum::Router;
 use shared::domain::egress::AllowList;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -22,7 +23,11 @@ use tokio_util::sync::CancellationToken;
 /// Reads the settings, makes the data folder, completes the keys.
 pub fn settings(flags: &Flags) -> anyhow::Result<Settings> {
     let mut settings = Settings::load(flags)?;
-    std::fs::create_dir_all(&settings.data_dir)
+    // Password hashes, URLs and files lie here: for its owner only, whatever the umask says.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&settings.data_dir)
         .with_context(|| format!("creating {}", settings.data_dir.display()))?;
     keys::complete(&mut settings)?;
     Ok(settings)

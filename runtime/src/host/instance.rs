@@ -5,7 +5,7 @@ use super::capability::{Grants, outbound_http::OutboundHttp};
 use super::output::Lines;
 use shared::limits::INSTANCE_MEMORY_BYTES_MAX;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -60,6 +60,7 @@ pub enum Fault {
 pub struct RequestState {
     pub id: String,
     fault: AtomicU8,
+    answered: AtomicBool,
 }
 
 /// What goes along with a request into an instance.
@@ -74,6 +75,7 @@ impl RequestState {
         Arc::new(Self {
             id,
             fault: AtomicU8::new(Fault::None as u8),
+            answered: AtomicBool::new(false),
         })
     }
 
@@ -84,6 +86,15 @@ impl RequestState {
             3 => Fault::Deadline,
             _ => Fault::None,
         }
+    }
+
+    /// Notes that the component has answered.
+    pub fn set_answered(&self) {
+        self.answered.store(true, Ordering::Release);
+    }
+
+    fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Acquire)
     }
 
     fn set_fault(&self, fault: Fault) {
@@ -347,11 +358,15 @@ impl WorkerState for Work {
         let fault = request
             .as_ref()
             .map_or(Fault::None, |request| request.fault());
+        let is_answered = request.as_ref().is_none_or(|request| request.is_answered());
         let cause = match fault {
             // Said by whoever answered the request.
             Fault::Deadline => return,
             Fault::Memory => "out of memory".to_owned(),
             Fault::Cpu => "computed for too long".to_owned(),
+            // An idle instance that goes with the process: our components do not unwind, so this is what
+            // wasmtime says of a task that was dropped.
+            Fault::None if error.to_string() == "worker panicked" && is_answered => return,
             Fault::None => format!("{:#}", anyhow::Error::from(error)),
         };
         tracing::error!(

@@ -22,10 +22,14 @@ pub use load::HostOptions;
 
 use axum::body::Body;
 use http::{HeaderValue, Request, Response};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use instance::{ComponentHandler, Fault, Job, RequestState};
 use routes::{RouteMatch, Routes};
-use shared::limits::INSTANCE_WAIT_MS_MAX;
+use shared::limits::{
+    BODY_DRAINED_BYTES_MAX, INSTANCE_WAIT_MS_MAX, LARGE_BODIES_MAX, SMALL_BODY_BYTES_MAX,
+    SMALL_BODY_MS_MAX,
+};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +46,7 @@ type Handler = ProxyHandler<ComponentHandler>;
 pub struct Host {
     routes: Routes<Handler>,
     slots: Arc<Semaphore>,
+    large_bodies: Arc<Semaphore>,
     application: capability::outbound_http::Application,
 }
 
@@ -63,6 +68,7 @@ impl Host {
         let host = Arc::new(Self {
             routes,
             slots,
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
             application,
         });
         // The first one counts; nobody else sets it.
@@ -90,6 +96,10 @@ impl Host {
         let Some(found) = self.routes.find(&path) else {
             return answer::no_such_route(id);
         };
+        let (request, _large) = match self.receive(request).await {
+            Ok(received) => received,
+            Err(error) => return answer::from_error(error, id),
+        };
         let Some(slot) = self.slot().await else {
             tracing::error!(component = found.route.component, request_id = ?id,
                 cause = "all instances are busy", "the request is turned away");
@@ -98,6 +108,37 @@ impl Host {
         match self.run(request, client, &found, &id, slot).await {
             Ok(response) => response,
             Err(error) => answer::from_error(error, id),
+        }
+    }
+
+    /// Waits for a small body before an instance is taken, so that clients who promise one and send nothing
+    /// hold no instance; only so many large or unannounced ones are under way at once.
+    async fn receive(
+        &self,
+        request: Request<Body>,
+    ) -> Result<(Request<Body>, Option<OwnedSemaphorePermit>), shared::Error> {
+        if request.body().is_end_stream() {
+            return Ok((request, None));
+        }
+        let announced = request.body().size_hint().exact();
+        if announced.is_some_and(|length| length > BODY_DRAINED_BYTES_MAX as u64) {
+            let message = "The body is larger than 4 MiB.";
+            return Err(shared::Error::new(shared::Code::TooLarge, message));
+        }
+        if announced.is_none_or(|length| length > SMALL_BODY_BYTES_MAX as u64) {
+            let permit = self.large_bodies.clone().try_acquire_owned();
+            let busy = |_| shared::Error::busy(answer::RETRY_S, "too many large bodies at once");
+            return Ok((request, Some(permit.map_err(busy)?)));
+        }
+        let (parts, body) = request.into_parts();
+        let patience = Duration::from_millis(SMALL_BODY_MS_MAX);
+        let received = axum::body::to_bytes(body, SMALL_BODY_BYTES_MAX);
+        match tokio::time::timeout(patience, received).await {
+            Ok(Ok(bytes)) => Ok((Request::from_parts(parts, Body::from(bytes)), None)),
+            Ok(Err(_)) | Err(_) => Err(shared::Error::new(
+                shared::Code::MalformedJson,
+                "The body ended before it was complete.",
+            )),
         }
     }
 
@@ -130,7 +171,10 @@ impl Host {
         };
         let request = Request::from_parts(parts, body);
         match found.route.target.handle(job, request).await {
-            Ok(response) => Ok(answer::stream(response, slot)),
+            Ok(response) => {
+                state.set_answered();
+                Ok(answer::stream(response, slot))
+            }
             Err(error) => Err(explain(error, &state, &found.route.component)),
         }
     }

@@ -6,7 +6,7 @@ use super::Worker;
 use crate::clock::now_ms;
 use shared::Result;
 use shared::limits::CANCEL_POLL_MS;
-use shared::store::files::{self, Disposable};
+use shared::store::files::{self, Disposable, Known};
 use shared::store::{duties, logins, parses, sessions, tickets};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,19 +16,29 @@ use std::time::{Duration, Instant};
 /// Rows in one go.
 const BATCH: i64 = 200;
 const DUTY: &str = "clean";
+/// How long the duty is held without being taken again.
+const LEASE: Duration = Duration::from_secs(60);
+/// A temporary folder that no row has known for so long is rubbish.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(48 * 3600);
 
 pub async fn run(worker: Arc<Worker>) {
     let interval = Duration::from_secs(worker.settings.media.clean_interval_s);
-    let mut swept: Option<Instant> = None;
+    let mut next_sweep = Instant::now();
     loop {
         if let Err(error) = remove_deleted(&worker).await {
             tracing::error!(%error, "could not remove deleted files");
         }
-        if swept.is_none_or(|at| at.elapsed() >= interval) {
-            swept = Some(Instant::now());
-            if let Err(error) = run_one(&worker, interval).await {
-                tracing::error!(%error, "could not clean up");
-            }
+        if Instant::now() >= next_sweep {
+            let wait = match run_one(&worker).await {
+                Ok(true) => interval,
+                // Somebody else has the duty, perhaps a worker that is dead by now.
+                Ok(false) => interval.min(LEASE),
+                Err(error) => {
+                    tracing::error!(%error, "could not clean up");
+                    interval.min(LEASE)
+                }
+            };
+            next_sweep = Instant::now() + wait;
         }
         if !worker.pause(Duration::from_millis(CANCEL_POLL_MS)).await {
             return;
@@ -36,15 +46,21 @@ pub async fn run(worker: Arc<Worker>) {
     }
 }
 
-/// One sweep, if no other worker has the duty.
-async fn run_one(worker: &Worker, interval: Duration) -> Result<()> {
+/// Takes or keeps the duty.
+async fn hold(worker: &Worker) -> Result<bool> {
     let now = now_ms();
-    let lease = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX / 2);
-    if !duties::hold(&*worker.database, DUTY, &worker.id, now, now + lease * 2).await? {
-        return Ok(());
-    }
+    let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX / 2);
+    duties::hold(&*worker.database, DUTY, &worker.id, now, now + lease).await
+}
+
+/// One sweep, if no other worker has the duty. Returns whether it was done.
+async fn run_one(worker: &Worker) -> Result<bool> {
+    let now = now_ms();
     let mut expired = 0;
     loop {
+        if !hold(worker).await? {
+            return Ok(false);
+        }
         let batch = files::expire(&*worker.database, now, BATCH).await?;
         expired += batch.len();
         for file in &batch {
@@ -62,7 +78,7 @@ async fn run_one(worker: &Worker, interval: Duration) -> Result<()> {
     if expired + orphans > 0 {
         tracing::info!(expired, orphans, "cleaned up");
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The files, then the rows, of tasks that their owners deleted.
@@ -104,7 +120,11 @@ async fn remove(path: &Path) -> bool {
     }
 }
 
-/// Files and folders that no row knows, after a crash between disk and database. Returns how many.
+/// Removes what rows say is over and what lies beside the file that a row names, after a crash between
+/// disk and database. Returns how many.
+///
+/// What *no* row knows at all may belong to another database than the one that is open now (a mistyped
+/// URL, a restored backup): an archive is only reported, a temporary folder goes when it is old.
 async fn remove_orphans(worker: &Worker) -> Result<usize> {
     let data_dir = worker.settings.data_dir.clone();
     let found = tokio::task::spawn_blocking(move || candidates(&data_dir))
@@ -113,20 +133,19 @@ async fn remove_orphans(worker: &Worker) -> Result<usize> {
     let mut removed = 0;
     let ids: Vec<String> = found.keys().cloned().collect();
     for batch in ids.chunks(usize::try_from(BATCH).unwrap_or(100)) {
-        let known: HashMap<String, Option<String>> = files::with_files(&*worker.database, batch)
+        hold(worker).await?;
+        let known: HashMap<String, Known> = files::known(&*worker.database, batch)
             .await?
             .into_iter()
-            .map(|file| (file.task_id, file.file_path))
+            .map(|row| (row.task_id.clone(), row))
             .collect();
         for task_id in batch {
             for path in &found[task_id] {
-                let kept = match known.get(task_id) {
-                    None => false,
-                    // Not finished: its folder is in use.
-                    Some(None) => true,
-                    Some(Some(own)) => worker.settings.data_dir.join(own).starts_with(path),
+                let goes = match known.get(task_id) {
+                    Some(row) => is_over(worker, row, path),
+                    None => is_forgotten(worker, path),
                 };
-                if !kept && remove(path).await {
+                if goes && remove(path).await {
                     tracing::warn!(path = %path.display(), "removed an orphan");
                     removed += 1;
                 }
@@ -134,6 +153,28 @@ async fn remove_orphans(worker: &Worker) -> Result<usize> {
         }
     }
     Ok(removed)
+}
+
+/// Whether a path under a task's id may go: the task is over, or it is finished and its file is elsewhere.
+fn is_over(worker: &Worker, row: &Known, path: &Path) -> bool {
+    match &row.file_path {
+        _ if !row.in_use => true,
+        Some(file) => !worker.settings.data_dir.join(file).starts_with(path),
+        None => false,
+    }
+}
+
+fn is_forgotten(worker: &Worker, path: &Path) -> bool {
+    let is_temporary = path.starts_with(worker.settings.data_dir.join("tmp"));
+    let age = std::fs::metadata(path)
+        .and_then(|found| found.modified())
+        .ok()
+        .and_then(|at| at.elapsed().ok());
+    let is_old = age.is_some_and(|age| age > FORGOTTEN_AFTER);
+    if !is_temporary && is_old {
+        tracing::warn!(path = %path.display(), "no row knows this file; it is left alone");
+    }
+    is_temporary && is_old
 }
 
 /// What lies under `tmp/<task_id>` and `archive/<user>/<day>/<title>_<task_id>.<ext>`, by task.

@@ -153,6 +153,7 @@ pub async fn settle(
     let folder = worker.task_folder(&task.task_id);
     let removed = blocking(move || {
         fs::remove_dir_all(&work)?;
+        fs::remove_file(folder.join(super::video::LOCK))?;
         if is_archive {
             fs::remove_dir(&folder)?;
         }
@@ -245,6 +246,8 @@ fn move_to(source: &Path, target: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     if source.is_file() {
         fs::rename(source, target)?;
+    } else if !target.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
     }
     sync_folder(folder)
 }

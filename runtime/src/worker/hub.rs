@@ -14,8 +14,9 @@ const BACKLOG: usize = 256;
 #[derive(Debug)]
 pub struct Change {
     pub task_id: String,
-    /// Milliseconds since the epoch; an older change never follows a newer one to a client.
-    pub updated_at: i64,
+    /// The fence, then the time: a cancelled or newly claimed task has a higher fence than whatever its
+    /// former worker still reports. An older version never follows a newer one to a client.
+    pub version: (i64, i64),
     /// The task's JSON.
     pub json: String,
 }
@@ -29,7 +30,7 @@ impl Change {
         let answer = TaskAnswer::from_task(task)?;
         Ok(Self {
             task_id: task.task_id.clone(),
-            updated_at: task.updated_at,
+            version: (task.fence, task.updated_at),
             json: serde_json::to_string(&answer).map_err(shared::Error::internal)?,
         })
     }
@@ -43,6 +44,19 @@ impl Hub {
             .entry(owner_id.to_owned())
             .or_insert_with(|| broadcast::channel(BACKLOG).0)
             .subscribe()
+    }
+
+    /// Ends every subscription: changes may have been missed, and who subscribes again reads the state.
+    pub fn reset(&self) {
+        self.owners().clear();
+    }
+
+    /// How many listen to this owner's tasks.
+    pub fn listeners(&self, owner_id: &str) -> usize {
+        let owners = self.owners();
+        owners
+            .get(owner_id)
+            .map_or(0, broadcast::Sender::receiver_count)
     }
 
     /// Whether anybody listens at all.

@@ -11,22 +11,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub async fn run(worker: Arc<Worker>) {
+    let lease = lease_ms(&worker);
+    // A database that does not answer is as bad as one that refuses.
+    let patience = Duration::from_millis(u64::try_from(lease / 4).unwrap_or(u64::MAX));
     let mut extended_at = now_ms();
     while worker.pause(Duration::from_millis(CANCEL_POLL_MS)).await {
         if worker.running().is_empty() {
             extended_at = now_ms();
             continue;
         }
-        match run_one(&worker, extended_at).await {
-            Ok(at) => extended_at = at,
-            Err(error) => {
-                tracing::error!(%error, "could not extend the leases");
-                // Another worker may claim them any moment: let go before that.
-                if now_ms() - extended_at > lease_ms(&worker) * 3 / 4 {
-                    for token in worker.running().values() {
-                        token.cancel();
-                    }
-                }
+        match tokio::time::timeout(patience, run_one(&worker, extended_at)).await {
+            Ok(Ok(at)) => extended_at = at,
+            Ok(Err(error)) => tracing::error!(%error, "could not extend the leases"),
+            Err(_) => tracing::error!("the database did not answer in time to extend the leases"),
+        }
+        // Another worker may claim them any moment: let go before that.
+        if now_ms() - extended_at > lease * 3 / 4 {
+            for token in worker.running().values() {
+                token.cancel();
             }
         }
     }
@@ -37,9 +39,9 @@ pub async fn run(worker: Arc<Worker>) {
 async fn run_one(worker: &Worker, extended_at: i64) -> Result<i64> {
     let now = now_ms();
     let lease = lease_ms(worker);
-    let started = worker.running().keys().cloned().collect::<Vec<_>>();
+    let started: Vec<Held> = worker.running().keys().cloned().collect();
     let (held, extended_at) = if now - extended_at >= lease / 3 {
-        let held = queue::extend(&*worker.database, &worker.id, now + lease).await?;
+        let held = queue::extend(&*worker.database, &worker.id, &started, now + lease).await?;
         (held, now)
     } else {
         (
@@ -47,12 +49,8 @@ async fn run_one(worker: &Worker, extended_at: i64) -> Result<i64> {
             extended_at,
         )
     };
-    let lost: Vec<Held> = started
-        .into_iter()
-        .filter(|claim| !held.contains(claim))
-        .collect();
-    for claim in lost {
-        if let Some(token) = worker.running().get(&claim) {
+    for claim in started.iter().filter(|claim| !held.contains(claim)) {
+        if let Some(token) = worker.running().get(claim) {
             token.cancel();
         }
     }

@@ -43,6 +43,7 @@ pub struct Worker {
     /// Something may be due.
     wake: Notify,
     parses: Semaphore,
+    sockets: Arc<Semaphore>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -59,6 +60,7 @@ impl Worker {
             running: Mutex::default(),
             wake: Notify::new(),
             parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),
+            sockets: Arc::new(Semaphore::new(shared::limits::WEBSOCKETS_MAX)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             settings,
@@ -78,9 +80,6 @@ impl Worker {
     /// Stops every duty and gives all claims back (PF-10).
     pub async fn stop(&self) {
         self.stop.cancel();
-        for token in self.running().values() {
-            token.cancel();
-        }
         self.tasks.close();
         self.tasks.wait().await;
         let now = crate::clock::now_ms();

@@ -6,7 +6,6 @@ use shared::Result;
 use shared::store::queue::{self, Held};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// The longest wait for a wake-up that never came, milliseconds.
 const IDLE_MS_MAX: u64 = 1000;
@@ -43,6 +42,10 @@ pub async fn run(worker: Arc<Worker>) {
 
 /// Claims what is due and starts it.
 pub async fn run_one(worker: &Arc<Worker>) -> Result<Outcome> {
+    if !worker.ytdlp.is_ready() {
+        // Another worker may have the tools; here the task would only fail.
+        return Ok(Outcome::Idle(IDLE_MS_MAX));
+    }
     let busy = worker.running().len();
     let places = worker.settings.media.concurrency.saturating_sub(busy);
     if places == 0 {
@@ -63,7 +66,8 @@ pub async fn run_one(worker: &Arc<Worker>) -> Result<Outcome> {
             task_id: task.task_id.clone(),
             fence: task.fence,
         };
-        let token = CancellationToken::new();
+        // A child, so that a claim that overlaps the stop is cancelled with it.
+        let token = worker.stop.child_token();
         worker.running().insert(claim.clone(), token.clone());
         let worker = worker.clone();
         worker.hub.publish(&task);

@@ -7,17 +7,21 @@ use crate::fault;
 use shared::Result;
 use shared::domain::media::Quality;
 use shared::domain::task::{Failure, Status, backoff_ms};
-use shared::limits::PROGRESS_ROW_MS;
+use shared::limits::{FOLDER_WAIT_MS_MAX, PROGRESS_ROW_MS};
 use shared::store::queue::{self, Held, Sequel};
 use shared::store::tasks::{self, Task};
 use shared::wire::media::DownloadSpec;
 use shared::wire::task::{Attempt, Progress, TaskError};
 use shared::wire::time::rfc3339;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// Held in a task's folder during an attempt.
+pub const LOCK: &str = ".lock";
 
 /// How an attempt ended.
 enum Ended {
@@ -74,6 +78,10 @@ async fn attempt(
 ) -> Result<Ended> {
     let spec = DownloadSpec::from_json(&task.spec)?;
     let folder = worker.task_folder(&task.task_id).join("work");
+    let _lock = match lock(&worker.task_folder(&task.task_id)).await {
+        Ok(lock) => lock,
+        Err(error) => return Ok(Ended::Failed(disk_failure(&error))),
+    };
     // A crash may have come after the download and before its row: then only that is left to do.
     if let Some(ready) = finish::resumable(worker, task, &folder).await? {
         return settle(worker, task, claim, ready).await;
@@ -101,6 +109,26 @@ async fn attempt(
         Err(error) => return Ok(Ended::Failed(disk_failure(&error))),
     };
     settle(worker, task, claim, ready).await
+}
+
+/// Keeps two attempts out of one folder: after a suspended machine or a hung database the former one may
+/// still be ending while this one starts.
+async fn lock(folder: &Path) -> std::io::Result<File> {
+    tokio::fs::create_dir_all(folder).await?;
+    let file = File::create(folder.join(LOCK))?;
+    let deadline = Instant::now() + Duration::from_millis(FOLDER_WAIT_MS_MAX);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
+                return Err(std::io::ErrorKind::ResourceBusy.into());
+            }
+            Err(TryLockError::WouldBlock) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
 }
 
 async fn settle(
@@ -139,52 +167,56 @@ async fn download(
         max_bytes: worker.settings.media.max_bytes,
         upstream: None,
     };
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let writer = tokio::spawn(write_progress(
-        worker.clone(),
-        task.clone(),
-        claim.clone(),
-        receiver,
-        cancel.clone(),
-    ));
-    let report = move |progress: Progress| drop(sender.send(progress));
+    // Listeners hear at once; the row gets the newest now and then, however slow the database is.
+    let (newest, lines) = watch::channel(task.progress.clone());
+    let writer = write_progress(worker.clone(), claim.clone(), lines, cancel.clone());
+    let writer = tokio::spawn(writer);
+    let floor = serde_json::from_str::<Progress>(&task.progress).map_or(0.0, |it| it.percent);
+    let hub_worker = worker.clone();
+    let mut shown = task.clone();
+    let report = move |mut progress: Progress| {
+        // A resumed or retried task goes on from where its bar stood (VA-6: never falling).
+        progress.percent = progress.percent.max(floor);
+        if let Ok(json) = serde_json::to_string(&progress) {
+            shown.progress.clone_from(&json);
+            shown.updated_at = now_ms();
+            hub_worker.hub.publish(&shown);
+            newest.send_replace(json);
+        }
+    };
     let downloaded = worker.ytdlp.download(job, report, cancel.clone()).await;
     // The last line must not overtake the finish.
     let _ = writer.await;
     downloaded
 }
 
-/// Writes the newest progress to the row at most every [`PROGRESS_ROW_MS`].
+/// Writes the newest progress to the row at most every [`PROGRESS_ROW_MS`], and the last one at the end.
 async fn write_progress(
     worker: Arc<Worker>,
-    mut task: Task,
     claim: Held,
-    mut lines: mpsc::UnboundedReceiver<Progress>,
+    mut lines: watch::Receiver<String>,
     cancel: CancellationToken,
 ) {
-    let mut written = Instant::now() - Duration::from_millis(PROGRESS_ROW_MS);
-    // A resumed or retried task goes on from where its bar stood (VA-6: never falling).
-    let floor =
-        serde_json::from_str::<Progress>(&task.progress).map_or(0.0, |before| before.percent);
-    while let Some(mut progress) = lines.recv().await {
-        progress.percent = progress.percent.max(floor);
-        let Ok(json) = serde_json::to_string(&progress) else {
-            continue;
-        };
-        task.progress = json;
-        task.updated_at = now_ms();
-        worker.hub.publish(&task);
-        if written.elapsed() < Duration::from_millis(PROGRESS_ROW_MS) {
-            continue;
-        }
-        written = Instant::now();
-        match queue::set_progress(&*worker.database, &claim, &task.progress, task.updated_at).await
-        {
+    while lines.changed().await.is_ok() {
+        let progress = lines.borrow_and_update().clone();
+        match queue::set_progress(&*worker.database, &claim, &progress, now_ms()).await {
             Ok(true) => {}
-            Ok(false) => cancel.cancel(),
+            Ok(false) => return cancel.cancel(),
             Err(error) => tracing::warn!(%error, "could not write progress"),
         }
+        let pause = tokio::time::sleep(Duration::from_millis(PROGRESS_ROW_MS));
+        tokio::select! {
+            () = pause => {}
+            // The sender is gone: one more turn writes what came last.
+            () = closed(&lines) => {}
+        }
     }
+}
+
+/// Ends when no more progress will come.
+async fn closed(lines: &watch::Receiver<String>) {
+    let mut lines = lines.clone();
+    while lines.changed().await.is_ok() {}
 }
 
 fn publish_stage(worker: &Worker, task: &Task, stage: &str, percent: f64) {

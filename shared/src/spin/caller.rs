@@ -20,12 +20,17 @@ pub fn key_variable(audience: Audience) -> &'static str {
 
 /// The person behind the request. Errors: 40101, 40102.
 pub async fn authenticate(call: &mut Call, audience: Audience) -> Result<User> {
+    Ok(authenticate_session(call, audience).await?.0)
+}
+
+/// As [`authenticate`], with the session's id.
+pub async fn authenticate_session(call: &mut Call, audience: Audience) -> Result<(User, String)> {
     let now = now_ms();
     let claims = claims(call, audience, now / 1000).await?;
     let user = sessions::user_of(call.database().await?, &claims.sid, now)
         .await?
         .filter(|user| user.user_id == claims.sub && user.audience == audience);
-    user.ok_or_else(token::bad_token)
+    Ok((user.ok_or_else(token::bad_token)?, claims.sid))
 }
 
 /// As [`authenticate`] for the admins' realm, with the role it needs; an admin may do what a reviewer may.

@@ -200,12 +200,20 @@ impl Call {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The address that the host saw, without its port.
+    /// The address that the host saw, without its port; of IPv6 the /64, which is one household.
     pub fn client_address(&self) -> String {
         let address = self.header("spin-client-addr").unwrap_or("unknown");
-        address
-            .parse::<std::net::SocketAddr>()
-            .map_or_else(|_| address.to_owned(), |socket| socket.ip().to_string())
+        match address.parse::<std::net::SocketAddr>() {
+            Ok(std::net::SocketAddr::V6(socket)) => match socket.ip().to_ipv4_mapped() {
+                Some(mapped) => mapped.to_string(),
+                None => {
+                    let [a, b, c, d, ..] = socket.ip().segments();
+                    format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+                }
+            },
+            Ok(socket) => socket.ip().to_string(),
+            Err(_) => address.to_owned(),
+        }
     }
 
     /// The `Idempotency-Key`. Errors: 40001 when it is empty, too long or not printable ASCII.
@@ -226,8 +234,15 @@ impl Call {
             })
     }
 
+    /// Gives the connection back before something slow that needs none, so that slow callers and slow
+    /// sites do not use up the pool.
+    pub fn release_database(&mut self) {
+        self.database = None;
+    }
+
     /// The whole body, at most 4 MiB. Errors: 41301.
     pub async fn body(&mut self) -> Result<Bytes> {
+        self.release_database();
         let too_large = || Error::new(Code::TooLarge, "The body is larger than 4 MiB.");
         let Some(request) = self.request.take() else {
             return Ok(Bytes::new());

@@ -28,7 +28,7 @@ pub async fn check_password(
         audience.as_str(),
         secret::sha256(email.as_str())
     );
-    let address = format!("address:{}", call.client_address());
+    let address = format!("address:{}:{}", audience.as_str(), call.client_address());
     let database = call.database().await?;
     count(database, &account, LOGIN_FAILURES_PER_ACCOUNT_MAX, now).await?;
     count(database, &address, LOGIN_FAILURES_PER_ADDRESS_MAX, now).await?;

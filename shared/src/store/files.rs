@@ -59,17 +59,37 @@ pub async fn forget(database: &dyn Database, task_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Which of these tasks may own a folder or file: those that have not ended, and those whose file lives.
-pub async fn with_files(database: &dyn Database, task_ids: &[String]) -> Result<Vec<Disposable>> {
+/// What a row says of the files that lie under its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub task_id: String,
+    /// Relative to the data folder.
+    pub file_path: Option<String>,
+    /// The task has not ended, or its file may still be had.
+    pub in_use: bool,
+}
+
+/// The rows of these tasks, deleted ones included. An id without an answer belongs to no row at all.
+pub async fn known(database: &dyn Database, task_ids: &[String]) -> Result<Vec<Known>> {
     if task_ids.is_empty() {
         return Ok(Vec::new());
     }
     let places: Vec<String> = (1..=task_ids.len()).map(|n| format!("${n}")).collect();
     let sql = format!(
-        "SELECT task_id, file_path FROM tasks WHERE task_id IN ({}) AND deleted_at IS NULL \
-         AND status IN ('queued', 'running', 'succeeded', 'dead')",
+        "SELECT task_id, file_path, CASE WHEN deleted_at IS NULL \
+           AND status IN ('queued', 'running', 'succeeded', 'dead') THEN 1 ELSE 0 END AS in_use \
+         FROM tasks WHERE task_id IN ({})",
         places.join(", ")
     );
     let parameters: Vec<Value> = task_ids.iter().map(|id| id.as_str().into()).collect();
-    disposable_from(&database.query(&sql, &parameters).await?)
+    let rows = database.query(&sql, &parameters).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Known {
+                task_id: row.get("task_id")?,
+                file_path: row.get("file_path")?,
+                in_use: row.get("in_use")?,
+            })
+        })
+        .collect()
 }

@@ -3,7 +3,7 @@
 //! has moved and the write is refused.
 
 use super::tasks::{COLUMNS, Task, task_from};
-use super::{Database, Dialect};
+use super::{Database, Dialect, Value};
 use crate::domain::page::Page;
 use crate::error::Result;
 use crate::limits::RESCUES_MAX;
@@ -67,20 +67,26 @@ pub struct Held {
     pub fence: i64,
 }
 
-/// Extends all leases of a worker and returns the claims it still holds.
+/// Extends the leases of the claims that a worker works on, and returns those it still holds. A row that
+/// nobody works on any more is left out, so that its lease ends and it is rescued.
 pub async fn extend(
     database: &dyn Database,
     worker_id: &str,
+    claims: &[Held],
     lease_expires_at: i64,
 ) -> Result<Vec<Held>> {
-    let rows = database
-        .query(
-            "UPDATE tasks SET lease_expires_at = $2 WHERE lease_owner = $1 AND status = 'running' \
-             RETURNING task_id, fence",
-            &[worker_id.into(), lease_expires_at.into()],
-        )
-        .await?;
-    held_from(&rows)
+    if claims.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut parameters: Vec<Value> = vec![worker_id.into(), lease_expires_at.into()];
+    parameters.extend(claims.iter().map(|claim| claim.task_id.as_str().into()));
+    let places: Vec<String> = (3..=parameters.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "UPDATE tasks SET lease_expires_at = $2 WHERE lease_owner = $1 AND status = 'running' \
+         AND task_id IN ({}) RETURNING task_id, fence",
+        places.join(", ")
+    );
+    held_from(&database.query(&sql, &parameters).await?)
 }
 
 /// The claims that a worker still holds.
@@ -267,6 +273,18 @@ pub async fn dead_letters(database: &dyn Database, page: Page) -> Result<(Vec<Ta
         .query(&sql, &[page.limit().into(), page.offset().into()])
         .await?;
     Ok((rows.iter().map(task_from).collect::<Result<_>>()?, total))
+}
+
+/// Drops a dead letter; one that was replayed meanwhile stays. Returns whether it did.
+pub async fn drop_dead(database: &dyn Database, task_id: &str, now: i64) -> Result<bool> {
+    let changed = database
+        .execute(
+            "UPDATE tasks SET deleted_at = $2, updated_at = $2, fence = fence + 1 \
+             WHERE task_id = $1 AND status = 'dead' AND deleted_at IS NULL",
+            &[task_id.into(), now.into()],
+        )
+        .await?;
+    Ok(changed == 1)
 }
 
 /// Puts a dead letter back into the queue with fresh retries; its history stays. `None` when it is none.

@@ -238,11 +238,20 @@ pub async fn list(
     Ok((rows.iter().map(task_from).collect::<Result<_>>()?, total))
 }
 
-/// Tasks that changed at or after `since`, oldest change first; drives progress of other processes' tasks.
-pub async fn changed_since(database: &dyn Database, since: i64, limit: i64) -> Result<Vec<Task>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM tasks WHERE updated_at >= $1 ORDER BY updated_at LIMIT $2");
-    let rows = database.query(&sql, &[since.into(), limit.into()]).await?;
+/// Up to `limit` tasks that changed after `(at, task_id)`, in that order; drives progress of other
+/// processes' tasks.
+pub async fn changed_since(
+    database: &dyn Database,
+    (at, task_id): (i64, &str),
+    limit: i64,
+) -> Result<Vec<Task>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM tasks WHERE (updated_at, task_id) > ($1, $2) \
+         ORDER BY updated_at, task_id LIMIT $3"
+    );
+    let rows = database
+        .query(&sql, &[at.into(), task_id.into(), limit.into()])
+        .await?;
     rows.iter().map(task_from).collect()
 }
 

@@ -31,7 +31,7 @@ pub async fn deliver(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let Path((task_id, _)) = path.map_err(|_| Error::not_found("file"))?;
+    let Path((task_id, file_name)) = path.map_err(|_| Error::not_found("file"))?;
     let Query(query) = query.map_err(|_| Error::invalid("query", "The query is malformed."))?;
     let signature = signature_from(&query)?;
     let now = now_ms();
@@ -40,6 +40,9 @@ pub async fn deliver(
         .await?
         .ok_or_else(|| Error::not_found("file"))?;
     let (result, path) = finished(&task, now)?;
+    if file_name != result.file_name {
+        return Err(Error::not_found("file").into());
+    }
     let path = worker.settings.data_dir.join(path);
     let file = match File::open(&path).await {
         Ok(file) => file,
@@ -56,7 +59,7 @@ pub async fn deliver(
         length,
     };
     let mut response = copy.answer(file, &headers, method == Method::HEAD).await?;
-    let has_file = response.status() != StatusCode::RANGE_NOT_SATISFIABLE;
+    let has_file = !response.status().is_client_error();
     describe(response.headers_mut(), &copy, has_file.then_some(&result));
     Ok(response)
 }
@@ -102,10 +105,19 @@ struct Copy {
 
 impl Copy {
     async fn answer(&self, file: File, headers: &HeaderMap, head: bool) -> Result<Response, Error> {
+        if self.is_refused_by(headers) {
+            return Ok(StatusCode::PRECONDITION_FAILED.into_response());
+        }
         if self.is_known_to(headers) {
             return Ok(StatusCode::NOT_MODIFIED.into_response());
         }
-        match self.range(headers) {
+        // Ranges are for GET alone (RFC 9110, 14.2).
+        let wanted = if head {
+            Wanted::All
+        } else {
+            self.range(headers)
+        };
+        match wanted {
             Wanted::All => Ok(self
                 .send(file, 0, self.length, StatusCode::OK, head)
                 .await?),
@@ -167,7 +179,8 @@ impl Copy {
             .is_some_and(|since| self.modified <= since)
     }
 
-    /// One range; a list of several is answered with the whole, as RFC 9110, 14.2 allows.
+    /// One range; a list of several is answered with the whole, as RFC 9110, 14.2 allows, and so is what
+    /// is no range at all.
     fn range(&self, headers: &HeaderMap) -> Wanted {
         let Some(range) = text(headers, header::RANGE) else {
             return Wanted::All;
@@ -179,19 +192,54 @@ impl Copy {
                 return Wanted::All;
             }
         }
-        if !range.trim_start().starts_with("bytes=") {
-            return Wanted::All;
-        }
-        let Ok(parsed) = http_range_header::parse_range_header(range) else {
+        let Some((first, last)) = range
+            .strip_prefix("bytes=")
+            .and_then(|range| range.trim().split_once('-'))
+        else {
             return Wanted::All;
         };
-        if parsed.ranges.len() > 1 {
-            return Wanted::All;
+        match (bound(first), bound(last)) {
+            (Bound::Open, Bound::At(0)) => Wanted::Nothing,
+            (Bound::Open, Bound::At(count)) if self.length > 0 => {
+                Wanted::Part(self.length.saturating_sub(count), self.length - 1)
+            }
+            (Bound::At(first), Bound::At(last)) if first > last => Wanted::All,
+            (Bound::At(first), Bound::Open | Bound::At(_)) if first >= self.length => {
+                Wanted::Nothing
+            }
+            (Bound::At(first), Bound::Open) => Wanted::Part(first, self.length - 1),
+            (Bound::At(first), Bound::At(last)) => Wanted::Part(first, last.min(self.length - 1)),
+            _ => Wanted::All,
         }
-        match parsed.validate(self.length) {
-            Ok(ranges) => Wanted::Part(*ranges[0].start(), *ranges[0].end()),
-            Err(_) => Wanted::Nothing,
+    }
+
+    /// `If-Match`, else `If-Unmodified-Since`: whether the client wants another copy than this.
+    fn is_refused_by(&self, headers: &HeaderMap) -> bool {
+        if let Some(tags) = text(headers, header::IF_MATCH) {
+            let mut tags = tags.split(',').map(str::trim);
+            return !tags.any(|tag| tag == "*" || tag == self.etag);
         }
+        text(headers, header::IF_UNMODIFIED_SINCE)
+            .and_then(|date| httpdate::parse_http_date(date).ok())
+            .is_some_and(|since| self.modified > since)
+    }
+}
+
+/// One side of a range.
+enum Bound {
+    Open,
+    At(u64),
+    Malformed,
+}
+
+/// A number beyond what we count in is beyond every file, too.
+fn bound(text: &str) -> Bound {
+    if text.is_empty() {
+        Bound::Open
+    } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Bound::At(text.parse().unwrap_or(u64::MAX))
+    } else {
+        Bound::Malformed
     }
 }
 

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{any, get};
 use std::sync::Arc;
 
 /// Routes: `/files/{task_id}/{file_name}`, `/api/v1/ws/progress`, `/internal/v1/parse`, `/health`.
@@ -19,7 +19,7 @@ pub fn router(worker: Arc<Worker>) -> Router {
     Router::new()
         .route("/files/{task_id}/{file_name}", get(files::deliver))
         .route("/api/v1/ws/progress", get(progress::connect))
-        .route("/internal/v1/parse", post(parse::parse))
+        .route("/internal/v1/parse", any(parse::parse))
         .route("/health", get(health))
         .method_not_allowed_fallback(reply::method_not_allowed)
         .with_state(worker)

@@ -3,18 +3,19 @@
 use super::reply::{Failure, success};
 use crate::clock::now_ms;
 use crate::worker::Worker;
-use axum::body::Bytes;
+use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use shared::auth::secret::sha256;
 use shared::domain::media::MediaUrl;
-use shared::limits::PARSE_CACHE_S;
+use shared::limits::{BODY_BYTES_MAX, PARSE_CACHE_S, PARSE_WAIT_MS_MAX};
 use shared::store::parses;
 use shared::wire::media::{ParseAnswer, ParseRequest};
 use shared::{Code, Error};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::sync::OnceCell;
 
@@ -26,23 +27,26 @@ static UNDER_WAY: LazyLock<Mutex<HashMap<String, Shared>>> = LazyLock::new(Mutex
 pub async fn parse(
     State(worker): State<Arc<Worker>>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, Failure> {
     authorise(&worker, &headers)?;
+    let body = to_bytes(body, BODY_BYTES_MAX)
+        .await
+        .map_err(|_| Error::new(Code::TooLarge, "The body is larger than 4 MiB."))?;
     let request: ParseRequest = serde_json::from_slice(&body)
         .map_err(|_| Error::new(Code::MalformedJson, "The body is not a parse request."))?;
     let url = MediaUrl::parse(&request.url)?;
     let hash = sha256(url.as_str());
     let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
-    let cell = under_way().entry(hash.clone()).or_default().clone();
-    let answer = cell
+    let entry = Entry::join(&hash);
+    let answer = entry
+        .cell
         .get_or_init(|| async {
             tracing::info!(request_id, source = url.redacted(), "parsing");
             parse_and_keep(&worker, &url, &hash).await
         })
         .await
         .clone();
-    under_way().remove(&hash);
     match answer {
         Ok(answer) => success(&answer),
         Err(failure) => {
@@ -76,10 +80,11 @@ async fn parse_and_keep(
     url: &MediaUrl,
     hash: &str,
 ) -> Result<ParseAnswer, shared::domain::task::Failure> {
-    let Ok(_permit) = worker.parses.acquire().await else {
+    let patience = Duration::from_millis(PARSE_WAIT_MS_MAX);
+    let Ok(Ok(_permit)) = tokio::time::timeout(patience, worker.parses.acquire()).await else {
         return Err(shared::domain::task::Failure::retryable(
             "busy",
-            "The worker is stopping.",
+            "Too many URLs are being looked at; please try again shortly.",
         ));
     };
     let answer = worker.ytdlp.parse(url, None).await?;
@@ -101,6 +106,35 @@ fn refusal(failure: shared::domain::task::Failure) -> Error {
         }
         reason => Error::new(Code::Unprocessable, failure.message)
             .with_data(serde_json::json!({ "reason": reason })),
+    }
+}
+
+/// A place in [`UNDER_WAY`]; the last to leave, however it leaves, removes it.
+struct Entry {
+    hash: String,
+    cell: Shared,
+}
+
+impl Entry {
+    fn join(hash: &str) -> Self {
+        Self {
+            cell: under_way().entry(hash.to_owned()).or_default().clone(),
+            hash: hash.to_owned(),
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut under_way = under_way();
+        // One for the map, one for us. A finished answer is not for those who come later.
+        let is_last = Arc::strong_count(&self.cell) <= 2 || self.cell.initialized();
+        let is_ours = under_way
+            .get(&self.hash)
+            .is_some_and(|cell| Arc::ptr_eq(cell, &self.cell));
+        if is_last && is_ours {
+            under_way.remove(&self.hash);
+        }
     }
 }
 

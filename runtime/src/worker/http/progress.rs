@@ -13,17 +13,19 @@ use axum::response::Response;
 use shared::auth::secret::sha256;
 use shared::auth::token::bad_token;
 use shared::domain::page::Page;
-use shared::limits::WEBSOCKET_TASKS_MAX;
+use shared::limits::{WEBSOCKET_MESSAGE_BYTES_MAX, WEBSOCKET_TASKS_MAX, WEBSOCKETS_PER_OWNER_MAX};
 use shared::store::tasks::{self, Filter};
-use shared::store::tickets;
-use shared::{Error, Result};
+use shared::store::{sessions, tickets};
+use shared::{Code, Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 
 /// How often a quiet connection is pinged, seconds.
 const PING_S: u64 = 20;
+/// A client that has answered no ping for so long is gone, seconds.
+const SILENCE_S_MAX: u64 = 3 * PING_S;
 
 #[derive(serde::Deserialize)]
 pub struct Parameters {
@@ -49,9 +51,11 @@ pub async fn connect(
                 .to_string(),
         ),
     };
-    let owner_id = tickets::redeem(&*worker.database, &sha256(&parameters.ticket), now_ms())
+    let session_id = tickets::redeem(&*worker.database, &sha256(&parameters.ticket), now_ms())
         .await?
         .ok_or_else(bad_token)?;
+    let owner = sessions::user_of(&*worker.database, &session_id, now_ms()).await?;
+    let owner_id = owner.ok_or_else(bad_token)?.user_id;
     if let Some(task_id) = &task_id {
         let task = tasks::find(&*worker.database, task_id).await?;
         let task = task.ok_or_else(|| Error::not_found("task"))?;
@@ -59,9 +63,22 @@ pub async fn connect(
             return Err(Error::forbidden("task").into());
         }
     }
+    let busy = |_| Error::busy(PING_S, "too many WebSockets");
+    let permit = worker.sockets.clone().try_acquire_owned().map_err(busy)?;
+    if worker.hub.listeners(&owner_id) >= WEBSOCKETS_PER_OWNER_MAX {
+        let message = "You have too many WebSockets open.";
+        return Err(Error::new(Code::RateLimited, message)
+            .with_retry_after(PING_S)
+            .into());
+    }
+    let upgrade = upgrade
+        .max_message_size(WEBSOCKET_MESSAGE_BYTES_MAX)
+        .max_frame_size(WEBSOCKET_MESSAGE_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| async move {
+        let _permit = permit;
         let mut client = Client {
             socket,
+            session_id,
             task_id,
             sent: HashMap::new(),
         };
@@ -72,25 +89,38 @@ pub async fn connect(
 
 struct Client {
     socket: WebSocket,
+    session_id: String,
     task_id: Option<String>,
-    /// When each task that was sent had changed.
-    sent: HashMap<String, i64>,
+    /// What was sent last of each task.
+    sent: HashMap<String, Arc<Change>>,
 }
 
 /// The connection is over.
 struct Closed;
 
 impl Client {
-    /// Sends a change unless a newer one went before it.
-    async fn send(&mut self, change: &Change) -> std::result::Result<(), Closed> {
+    /// Sends a change unless it, or a newer one, went before it.
+    async fn send(&mut self, change: Arc<Change>) -> std::result::Result<(), Closed> {
         let is_wanted = self.task_id.as_ref().is_none_or(|id| *id == change.task_id);
-        let newest = self.sent.get(&change.task_id);
-        if !is_wanted || newest.is_some_and(|at| *at > change.updated_at) {
+        let is_known = self.sent.get(&change.task_id).is_some_and(|sent| {
+            sent.version > change.version
+                || (sent.version == change.version && sent.json == change.json)
+        });
+        if !is_wanted || is_known {
             return Ok(());
         }
-        self.sent.insert(change.task_id.clone(), change.updated_at);
         let message = Message::Text(change.json.as_str().into());
-        self.socket.send(message).await.map_err(|_| Closed)
+        self.sent.insert(change.task_id.clone(), change);
+        self.write(message).await
+    }
+
+    /// A client that takes nothing for as long as a ping's interval is gone.
+    async fn write(&mut self, message: Message) -> std::result::Result<(), Closed> {
+        let patience = Duration::from_secs(PING_S);
+        match tokio::time::timeout(patience, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Closed),
+        }
     }
 }
 
@@ -103,25 +133,39 @@ async fn follow(
     let mut changes = worker.hub.subscribe(owner_id);
     send_current(worker, owner_id, client).await?;
     let mut ping = tokio::time::interval(Duration::from_secs(PING_S));
+    let mut heard = Instant::now();
     loop {
         tokio::select! {
             () = worker.stop.cancelled() => {
                 let going_away = CloseFrame { code: close_code::AWAY, reason: "stopping".into() };
-                let _ = client.socket.send(Message::Close(Some(going_away))).await;
+                client.write(Message::Close(Some(going_away))).await?;
                 return Err(Closed);
             }
             change = changes.recv() => match change {
-                Ok(change) => client.send(&change).await?,
+                Ok(change) => client.send(change).await?,
                 Err(RecvError::Lagged(_)) => send_current(worker, owner_id, client).await?,
                 Err(RecvError::Closed) => return Err(Closed),
             },
             message = client.socket.recv() => match message {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Closed),
-                Some(Ok(_)) => {}
+                Some(Ok(Message::Close(_))) => {
+                    // Reading on sends the answer that RFC 6455, 5.5.1 asks for.
+                    let goodbye = async { while let Some(Ok(_)) = client.socket.recv().await {} };
+                    let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
+                    return Err(Closed);
+                }
+                Some(Err(_)) | None => return Err(Closed),
+                Some(Ok(_)) => heard = Instant::now(),
             },
             _ = ping.tick() => {
-                let sent = client.socket.send(Message::Ping(Vec::new().into())).await;
-                sent.map_err(|_| Closed)?;
+                if heard.elapsed() > Duration::from_secs(SILENCE_S_MAX) {
+                    return Err(Closed);
+                }
+                client.write(Message::Ping(Vec::new().into())).await?;
+                // Logging out ends what the session opened.
+                let session = sessions::user_of(&*worker.database, &client.session_id, now_ms());
+                if matches!(session.await, Ok(None)) {
+                    return Err(Closed);
+                }
             }
         }
     }
@@ -135,7 +179,7 @@ async fn send_current(
     match current(worker, owner_id, client.task_id.as_deref()).await {
         Ok(changes) => {
             for change in changes {
-                client.send(&change).await?;
+                client.send(Arc::new(change)).await?;
             }
             Ok(())
         }

@@ -237,7 +237,8 @@ pub(super) fn redacted(stderr: &str) -> String {
                 kept.push_str("?…");
                 in_query = true;
             }
-            _ if character.is_whitespace() || matches!(character, '\'' | '"' | ')' | '>') => {
+            // Quotes and brackets may stand in a query as they are.
+            _ if character.is_whitespace() => {
                 in_query = false;
                 kept.push(character);
             }

@@ -38,6 +38,11 @@ impl Ytdlp {
         }
     }
 
+    /// Whether downloads can work here.
+    pub fn is_ready(&self) -> bool {
+        self.tools.ytdlp.is_some() && self.tools.ffmpeg.is_some()
+    }
+
     /// Looks at the URL's literal host, then gives the attempt its credentials and a budget for pages.
     fn admit(
         &self,

@@ -63,13 +63,12 @@ CREATE TABLE tasks (
     deleted_at       BIGINT                  -- gone for its owner; the cleaner removes file and row
 );
 CREATE UNIQUE INDEX tasks_by_idempotency_key ON tasks (owner_id, kind, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX tasks_by_owner ON tasks (owner_id, kind, created_at DESC, task_id DESC) WHERE deleted_at IS NULL;
+CREATE INDEX tasks_by_owner ON tasks (owner_id, created_at DESC, task_id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX tasks_ready ON tasks (run_at, task_id) WHERE status = 'queued';
 CREATE INDEX tasks_leased ON tasks (lease_expires_at) WHERE status = 'running';
 CREATE INDEX tasks_dead ON tasks (finished_at DESC, task_id DESC) WHERE status = 'dead';
 CREATE INDEX tasks_expiring ON tasks (expires_at) WHERE status = 'succeeded' AND expires_at IS NOT NULL;
 CREATE INDEX tasks_deleted ON tasks (deleted_at) WHERE deleted_at IS NOT NULL;
-CREATE INDEX tasks_changed ON tasks (updated_at);
 
 CREATE TABLE parses (
     url_hash   TEXT PRIMARY KEY,              -- SHA-256 of the normal form
@@ -80,7 +79,7 @@ CREATE INDEX parses_by_expiry ON parses (expires_at);
 
 CREATE TABLE tickets (
     ticket_hash TEXT PRIMARY KEY,
-    owner_id    TEXT NOT NULL,
+    session_id  TEXT NOT NULL,                -- whose end ends the WebSocket too
     expires_at  BIGINT NOT NULL
 );
 CREATE INDEX tickets_by_expiry ON tickets (expires_at);
@@ -92,13 +91,13 @@ CREATE TABLE duties (
     lease_expires_at BIGINT NOT NULL
 );
 
--- Wakes workers and WebSockets: every change of a task names it on the channel. SQLite needs no such
--- thing, PRAGMA data_version tells there.
+-- Wakes workers and WebSockets: every visible change of a task names it and its status on the channel.
+-- SQLite needs no such thing, PRAGMA data_version tells there; it has the index tasks_changed instead.
 CREATE FUNCTION tasks_notify() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_notify('wharf_tasks', NEW.task_id);
+    PERFORM pg_notify('wharf_tasks', NEW.task_id || ' ' || NEW.status);
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER tasks_changed AFTER INSERT OR UPDATE ON tasks
+CREATE TRIGGER tasks_changed AFTER INSERT OR UPDATE OF updated_at ON tasks
     FOR EACH ROW EXECUTE FUNCTION tasks_notify();

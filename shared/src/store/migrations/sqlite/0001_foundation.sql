@@ -63,13 +63,13 @@ CREATE TABLE tasks (
     deleted_at       INTEGER                  -- gone for its owner; the cleaner removes file and row
 ) STRICT;
 CREATE UNIQUE INDEX tasks_by_idempotency_key ON tasks (owner_id, kind, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX tasks_by_owner ON tasks (owner_id, kind, created_at DESC, task_id DESC) WHERE deleted_at IS NULL;
+CREATE INDEX tasks_by_owner ON tasks (owner_id, created_at DESC, task_id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX tasks_ready ON tasks (run_at, task_id) WHERE status = 'queued';
 CREATE INDEX tasks_leased ON tasks (lease_expires_at) WHERE status = 'running';
 CREATE INDEX tasks_dead ON tasks (finished_at DESC, task_id DESC) WHERE status = 'dead';
 CREATE INDEX tasks_expiring ON tasks (expires_at) WHERE status = 'succeeded' AND expires_at IS NOT NULL;
 CREATE INDEX tasks_deleted ON tasks (deleted_at) WHERE deleted_at IS NOT NULL;
-CREATE INDEX tasks_changed ON tasks (updated_at);
+CREATE INDEX tasks_changed ON tasks (updated_at, task_id);
 
 CREATE TABLE parses (
     url_hash   TEXT PRIMARY KEY,              -- SHA-256 of the normal form
@@ -80,7 +80,7 @@ CREATE INDEX parses_by_expiry ON parses (expires_at);
 
 CREATE TABLE tickets (
     ticket_hash TEXT PRIMARY KEY,
-    owner_id    TEXT NOT NULL,
+    session_id  TEXT NOT NULL,                -- whose end ends the WebSocket too
     expires_at  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX tickets_by_expiry ON tickets (expires_at);
