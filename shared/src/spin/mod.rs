@@ -11,6 +11,8 @@ pub mod task;
 pub mod worker;
 
 use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the epoch.
@@ -26,9 +28,18 @@ pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-/// A variable that `spin.toml` grants to this component.
+/// Variables that this instance has asked for. They are the application's, the same for every caller.
+static VARIABLES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// A variable that `spin.toml` grants to this component; asked of the host once in an instance's life.
 pub async fn variable(name: &str) -> Result<String> {
-    spin_sdk::variables::get(name)
+    let variables = || VARIABLES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(value) = variables().get(name) {
+        return Ok(value.clone());
+    }
+    let value = spin_sdk::variables::get(name)
         .await
-        .map_err(|cause| Error::internal(format!("variable {name}: {cause}")))
+        .map_err(|cause| Error::internal(format!("variable {name}: {cause}")))?;
+    variables().insert(name.to_owned(), value.clone());
+    Ok(value)
 }

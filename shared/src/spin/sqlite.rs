@@ -4,38 +4,55 @@ use crate::error::{Error, Result};
 use crate::store::{Database, Dialect, Row, Value, sqlite_placeholders};
 use async_trait::async_trait;
 use spin_sdk::sqlite::{Connection, Error as SqliteError, Value as SpinValue};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Connections that this instance has open and nobody uses. What a caller did leaves no trace on them:
+/// no transaction, no temporary table, no pragma but our own.
+static IDLE: Mutex<Vec<Connection>> = Mutex::new(Vec::new());
 
 pub struct SpinSqlite {
-    connection: Connection,
-    /// Whether `synchronous=NORMAL` was set: Spin opens with FULL, and the pragma is per connection.
-    tuned: AtomicBool,
+    /// Taken out only when this is dropped.
+    connection: Option<Connection>,
+    /// Whether a statement broke off; its connection is not used again.
+    broken: AtomicBool,
 }
 
 impl SpinSqlite {
+    /// An idle connection, else a new one. Spin opens with `synchronous=FULL`, and the pragma is per
+    /// connection.
     pub async fn open() -> Result<Self> {
-        let connection = Connection::open_default().await.map_err(failure)?;
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => {
+                let connection = Connection::open_default().await.map_err(failure)?;
+                let pragma = connection.execute("PRAGMA synchronous = NORMAL", []).await;
+                pragma.map_err(failure)?.collect().await.map_err(failure)?;
+                connection
+            }
+        };
         Ok(Self {
-            connection,
-            tuned: AtomicBool::new(false),
+            connection: Some(connection),
+            broken: AtomicBool::new(false),
         })
     }
 
+    fn connection(&self) -> Result<&Connection> {
+        let connection = self.connection.as_ref();
+        connection.ok_or_else(|| Error::internal("the connection is gone"))
+    }
+
     async fn run(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>> {
-        let reads_only = sql.trim_start().starts_with("SELECT");
-        if !reads_only && !self.tuned.swap(true, Ordering::Relaxed) {
-            let pragma = "PRAGMA synchronous = NORMAL";
-            let result = self.connection.execute(pragma, []).await.map_err(failure)?;
-            result.collect().await.map_err(failure)?;
-        }
+        self.broken.store(true, Ordering::Relaxed);
         let result = self
-            .connection
+            .connection()?
             .execute(sqlite_placeholders(sql), parameters.iter().map(to_spin))
             .await
             .map_err(failure)?;
         let columns: Arc<[String]> = result.columns().into();
         let rows = result.collect().await.map_err(failure)?;
+        self.broken.store(false, Ordering::Relaxed);
         Ok(rows
             .into_iter()
             .map(|row| {
@@ -43,6 +60,18 @@ impl SpinSqlite {
                 Row::new(columns.clone(), values)
             })
             .collect())
+    }
+}
+
+impl Drop for SpinSqlite {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && !self.broken.load(Ordering::Relaxed)
+        {
+            IDLE.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
+        }
     }
 }
 
@@ -59,7 +88,7 @@ impl Database for SpinSqlite {
 
     async fn execute(&self, sql: &str, parameters: &[Value]) -> Result<u64> {
         self.run(sql, parameters).await?;
-        Ok(self.connection.changes().await)
+        Ok(self.connection()?.changes().await)
     }
 }
 
