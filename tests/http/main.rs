@@ -3,10 +3,12 @@
 mod admin;
 mod apart;
 mod auth;
+mod bodies;
 mod download;
 mod files;
 mod openapi;
 mod parse;
+mod settings;
 mod tasks;
 mod tokens;
 mod ws;

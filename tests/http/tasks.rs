@@ -287,6 +287,40 @@ async fn a_quick_download_is_gone_after_its_time() {
 }
 
 #[tokio::test]
+async fn clean_up_leaves_alone_what_no_row_knows() {
+    let app = sqlite()
+        .config("media = { quick_ttl_s = 1, clean_interval_s = 1 }")
+        .start();
+    let put = |path: String| {
+        let path = app.data().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, "kept").expect("a file");
+        path
+    };
+    let archived = put(format!(
+        "archive/{UNKNOWN_ID}/20260101/clip_{UNKNOWN_ID}.mp4"
+    ));
+    let fresh = put(format!("tmp/{UNKNOWN_ID}/clip.mp4"));
+    let old = put(format!("tmp/{UNKNOWN_ID}x/clip.mp4"));
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(5 * 24 * 3600);
+    for path in [&archived, old.parent().expect("its folder")] {
+        let file = std::fs::File::open(path).expect("it is there");
+        file.set_modified(long_ago).expect("a new date");
+    }
+    let user = app.user().await;
+    let body = json!({ "url": media().shelf().url("clip.mp4"), "mode": "quick_download" });
+    let data = user.download_with(&body).await.ok_with(202);
+    let task_id = data["task_id"].as_str().expect("an id");
+    user.wait_for_task(task_id, "it expires", |task| task["status"] == "expired")
+        .await;
+    eventually("what is old and temporary is gone", PATIENCE, async || {
+        (!old.exists()).then_some(())
+    })
+    .await;
+    assert!(archived.exists() && fresh.exists());
+}
+
+#[tokio::test]
 async fn the_statistics_count_what_became_of_the_downloads() {
     let shelf = media().shelf();
     let user = shared().user().await;

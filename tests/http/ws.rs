@@ -85,6 +85,42 @@ async fn a_failure_is_streamed_with_its_error() {
 }
 
 #[tokio::test]
+async fn nothing_follows_the_word_that_a_task_is_cancelled() {
+    let user = shared().user().await;
+    let shelf = media().shelf();
+    let mut socket = user.progress(None).await;
+    let (task_id, _) = user.submit(&shelf.url("slow.mp4")).await;
+    let of_it = |task: &serde_json::Value| task["task_id"] == task_id.as_str();
+    socket
+        .until(|task| of_it(task) && task["progress"]["percent"].as_f64() > Some(0.0))
+        .await;
+    user.cancel(&task_id).await.ok();
+    socket
+        .until(|task| of_it(task) && task["status"] == "cancelled")
+        .await;
+    // Another task from beginning to end is time enough for a late word of the first.
+    let (other, _) = user.submit(&shelf.url("clip.mp4")).await;
+    let seen = socket
+        .until(|task| task["task_id"] == other.as_str() && task["status"] == "succeeded")
+        .await;
+    let late: Vec<_> = seen.iter().filter(|task| of_it(task)).collect();
+    assert!(
+        late.iter().all(|task| task["status"] == "cancelled"),
+        "{late:#?}"
+    );
+}
+
+#[tokio::test]
+async fn a_ticket_ends_with_its_session() {
+    let user = shared().user().await;
+    let data = user.ticket().await.ok();
+    let query = format!("?ticket={}", data["ticket"].as_str().expect("a ticket"));
+    user.logout().await.ok();
+    let opened = ProgressSocket::open(shared().base(), &query).await;
+    assert_eq!(opened.err(), Some(401));
+}
+
+#[tokio::test]
 async fn a_ticket_opens_one_stream() {
     let user = shared().user().await;
     let data = user.ticket().await.ok();

@@ -35,9 +35,24 @@ pub fn settings(flags: &Flags) -> anyhow::Result<Settings> {
 
 /// Opens the database and brings it up to date.
 pub async fn database(settings: &Settings) -> anyhow::Result<Handle> {
+    if sends_in_the_clear(&settings.database_url) {
+        tracing::warn!(
+            "the connection to PostgreSQL is not encrypted; let it cross no open network"
+        );
+    }
     let handle = Handle::open(&settings.database_url, &settings.data_dir)?;
     super::migrate::apply(&handle).await?;
     Ok(handle)
+}
+
+/// Whether a password and data would cross a network as they are.
+fn sends_in_the_clear(database_url: &str) -> bool {
+    // The host of a URL of this scheme is plain text, an address too.
+    url::Url::parse(database_url).is_ok_and(|url| {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let address: Option<std::net::IpAddr> = host.parse().ok();
+        !host.is_empty() && host != "localhost" && !address.is_some_and(|ip| ip.is_loopback())
+    })
 }
 
 /// The manifest: `spin.toml` here, else beside or above the binary.

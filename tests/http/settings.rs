@@ -1,0 +1,48 @@
+//! What is wrong in the settings is said at once, in words that name the setting.
+
+use std::process::Command;
+use tests::binary;
+
+/// The standard error of a start with this file, which must fail.
+fn refusal(file: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("wharf.toml");
+    std::fs::write(&path, file).expect("a file");
+    let output = Command::new(binary())
+        .arg("migrate")
+        .arg("--config")
+        .arg(&path)
+        .arg("--data")
+        .arg(folder.path().join("data"))
+        .output()
+        .expect("the binary starts");
+    assert!(!output.status.success(), "{file} was accepted");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn all_that_is_wrong_is_reported_together() {
+    let said = refusal(
+        "nonsense = 1\ndatabase_url = \"mysql://x\"\n\
+         [media]\nconcurrency = 0\n[queue]\nlease_s = 0\nmax_retries = -1\n\
+         [files]\nkids = \"k1:zz\"\n[keys]\nusers = \"short\"\n[egress]\nallow = [\"*\"]\n",
+    );
+    for setting in [
+        "nonsense: there is no such setting",
+        "database_url:",
+        "media.concurrency:",
+        "queue.lease_s:",
+        "queue.max_retries:",
+        "files.kids:",
+        "keys.users:",
+        "egress.allow:",
+    ] {
+        assert!(said.contains(setting), "{setting} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_reported_once() {
+    let said = refusal("[media\n");
+    assert_eq!(said.matches("wharf.toml").count(), 1, "{said}");
+}
