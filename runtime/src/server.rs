@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use shared::domain::forwarded::TrustedProxies;
 use shared::limits::{
     CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADER_MS_MAX, HEADERS_MAX, SHUTDOWN_MS_MAX,
 };
@@ -32,6 +33,34 @@ pub fn with_host(router: Router, host: Arc<Host>) -> Router {
             async move { host.handle(request, client).await }
         },
     )
+}
+
+/// Behind trusted proxies the client is who they say it is.
+pub fn behind(router: Router, proxies: TrustedProxies) -> Router {
+    if proxies.is_empty() {
+        return router;
+    }
+    let proxies = Arc::new(proxies);
+    router.layer(middleware::from_fn(
+        move |mut request: Request<Body>, next: Next| {
+            let proxies = proxies.clone();
+            async move {
+                if let Some(ConnectInfo(peer)) =
+                    request.extensions().get::<ConnectInfo<SocketAddr>>()
+                {
+                    let forwarded = request.headers().get_all("x-forwarded-for");
+                    let forwarded: Vec<&str> = forwarded
+                        .iter()
+                        .filter_map(|value| value.to_str().ok())
+                        .collect();
+                    let client =
+                        SocketAddr::new(proxies.client(peer.ip(), &forwarded), peer.port());
+                    request.extensions_mut().insert(ConnectInfo(client));
+                }
+                next.run(request).await
+            }
+        },
+    ))
 }
 
 /// One line a request with `WHARF_LOG=info,access=debug`; the query stays out (PF-8).

@@ -7,6 +7,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::auth::signature::FileKeys;
+use shared::domain::forwarded::TrustedProxies;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub public_url: String,
     /// Empty: SQLite in `data_dir`; else `postgres://…`.
     pub database_url: String,
+    /// Addresses and CIDRs of reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
     pub egress: Egress,
     pub media: Media,
     pub queue: Queue,
@@ -170,7 +173,13 @@ pub struct Flags {
 }
 
 const SECTIONS: [&str; 6] = ["egress", "media", "queue", "files", "worker", "keys"];
-const TOP: [&str; 4] = ["listen", "data_dir", "public_url", "database_url"];
+const TOP: [&str; 5] = [
+    "listen",
+    "data_dir",
+    "public_url",
+    "database_url",
+    "trusted_proxies",
+];
 
 impl Settings {
     /// Reads flags, environment and file. The error lists everything that is wrong, a line each.
@@ -192,6 +201,9 @@ impl Settings {
             data_dir: value(&figment, "data_dir", &mut wrong).unwrap_or_else(|| "data".into()),
             public_url: value(&figment, "public_url", &mut wrong).unwrap_or_default(),
             database_url: value(&figment, "database_url", &mut wrong).unwrap_or_default(),
+            trusted_proxies: value::<List>(&figment, "trusted_proxies", &mut wrong)
+                .unwrap_or_default()
+                .0,
             egress: section(&figment, "egress", &mut wrong),
             media: section(&figment, "media", &mut wrong),
             queue: section(&figment, "queue", &mut wrong),
@@ -281,6 +293,9 @@ impl Settings {
             let rule = format!("keys.{name}: is empty (generated) or has at least 32 characters");
             require(key.is_empty() || key.len() >= 32, &rule);
         }
+        if let Err(error) = TrustedProxies::parse(&self.trusted_proxies) {
+            require(false, &format!("trusted_proxies: {}", error.message));
+        }
         if let Err(error) = shared::domain::egress::AllowList::parse(&self.egress.allow) {
             require(false, &format!("egress.allow: {}", error.message));
         }
@@ -340,6 +355,11 @@ fn section<T: DeserializeOwned + Serialize + Default>(
             T::default()
         })
 }
+
+/// [`list`] where it stands alone.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+struct List(#[serde(deserialize_with = "list")] Vec<String>);
 
 /// A list, or text with commas as the environment gives it.
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

@@ -23,13 +23,14 @@ fn refusal(file: &str) -> String {
 #[test]
 fn all_that_is_wrong_is_reported_together() {
     let said = refusal(
-        "nonsense = 1\ndatabase_url = \"mysql://x\"\n\
+        "nonsense = 1\ntrusted_proxies = [\"localhost\"]\ndatabase_url = \"mysql://x\"\n\
          [media]\nconcurrency = 0\n[queue]\nlease_s = 0\nmax_retries = -1\n\
          [files]\nkids = \"k1:zz\"\n[keys]\nusers = \"short\"\n[egress]\nallow = [\"*\"]\n",
     );
     for setting in [
         "nonsense: there is no such setting",
         "database_url:",
+        "trusted_proxies:",
         "media.concurrency:",
         "queue.lease_s:",
         "queue.max_retries:",

@@ -6,6 +6,7 @@ use crate::settings::Flags;
 use crate::worker::http;
 use axum::Router;
 use axum::routing::get;
+use shared::domain::forwarded::TrustedProxies;
 
 pub async fn run(flags: &Flags) -> anyhow::Result<()> {
     let settings = parts::settings(flags)?;
@@ -25,6 +26,8 @@ pub async fn run(flags: &Flags) -> anyhow::Result<()> {
     let host = parts::host(&settings, &handle, manifest, &worker_url, files_url).await?;
     let health = Router::new().route("/health", get(http::health));
     let router = server::with_host(health, host);
+    let proxies = TrustedProxies::parse(&settings.trusted_proxies)?;
+    let router = server::behind(router, proxies);
     parts::announce(&parts::local_url(address));
     server::serve(listener, router, shutdown).await;
     Ok(())

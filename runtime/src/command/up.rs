@@ -4,6 +4,7 @@ use super::parts;
 use crate::server;
 use crate::settings::Flags;
 use crate::worker::http;
+use shared::domain::forwarded::TrustedProxies;
 
 pub async fn run(flags: &Flags) -> anyhow::Result<()> {
     let settings = parts::settings(flags)?;
@@ -26,6 +27,8 @@ pub async fn run(flags: &Flags) -> anyhow::Result<()> {
         parts::worker(&settings, &handle),
     )?;
     let router = server::with_host(http::router(worker.clone()), host);
+    let proxies = TrustedProxies::parse(&settings.trusted_proxies)?;
+    let router = server::behind(router, proxies);
     parts::announce(public);
     parts::serve_and_work(listener, router, &worker, shutdown).await;
     Ok(())

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod egress;
 pub mod file_name;
+pub mod forwarded;
 pub mod media;
 pub mod page;
 pub mod progress;
