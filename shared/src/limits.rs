@@ -69,8 +69,6 @@ pub const PARSE_FORMATS_MAX: usize = 500;
 
 /// Leases lost to dead workers before a task is held to be what kills them.
 pub const RESCUES_MAX: i64 = 10;
-/// Redirects that the egress door follows.
-pub const REDIRECTS_MAX: usize = 5;
 /// One connection attempt through the egress door, milliseconds.
 pub const CONNECT_MS_MAX: u64 = 10_000;
 /// One direction of a tunnel without a byte, milliseconds.

@@ -83,12 +83,6 @@ impl Host {
             .map(|route| (route.raw.as_str(), route.component.as_str()))
     }
 
-    /// The component that answers this path; for metrics and logs.
-    pub fn component_of(&self, path: &str) -> Option<&str> {
-        let found = self.routes.find(path)?;
-        Some(&found.route.component)
-    }
-
     /// Lets the component of the request's path answer it. Every fault becomes an envelope.
     pub async fn handle(&self, mut request: Request<Body>, client: SocketAddr) -> Response<Body> {
         let id = headers::request_id(request.headers_mut());

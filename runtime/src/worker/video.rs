@@ -103,7 +103,6 @@ async fn attempt(
             )));
         }
     };
-    publish_stage(worker, task, "finishing", 99.0);
     let ready = match finish::prepare(task, &spec, &folder, downloaded).await {
         Ok(ready) => ready,
         Err(error) => return Ok(Ended::Failed(disk_failure(&error))),
@@ -218,18 +217,6 @@ async fn write_progress(
 async fn closed(lines: &watch::Receiver<(String, i64)>) {
     let mut lines = lines.clone();
     while lines.changed().await.is_ok() {}
-}
-
-fn publish_stage(worker: &Worker, task: &Task, stage: &str, percent: f64) {
-    let progress = Progress {
-        percent,
-        stage: stage.to_owned(),
-        ..Progress::default()
-    };
-    let mut task = task.clone();
-    task.progress = serde_json::to_string(&progress).unwrap_or(task.progress);
-    task.updated_at = now_ms();
-    worker.hub.publish(&task);
 }
 
 /// Records a failed attempt: back to the queue, failed, or a dead letter.
