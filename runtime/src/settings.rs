@@ -32,6 +32,8 @@ pub struct Settings {
     pub queue: Queue,
     pub files: Files,
     pub worker: Worker,
+    pub proxy: Proxy,
+    pub quota: Quota,
     pub keys: Keys,
 }
 
@@ -60,6 +62,43 @@ pub struct Media {
     pub clean_interval_s: u64,
     /// One attempt at a download, seconds.
     pub task_timeout_s: u64,
+    /// Downloads at once from one site on one worker; 0: any number.
+    pub site_concurrency: u32,
+    /// Downloads at once of one user on one worker; 0: any number.
+    pub user_concurrency: u32,
+    /// How long a site is left alone after it refused us, seconds; doubled with every refusal in a row.
+    pub site_cooldown_s: u32,
+}
+
+/// Rented proxies (VA-5).
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proxy {
+    /// Asked for a proxy before each attempt; `{api_key}` in it is replaced. Empty: every attempt is direct.
+    pub endpoint: String,
+    /// Sent as a bearer token unless the endpoint has a place for it.
+    pub api_key: String,
+}
+
+/// Both may hold a key.
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Proxy(…)")
+    }
+}
+
+/// Downloads a day, by level (VA-11).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quota {
+    pub user: u32,
+    pub vip: u32,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self { user: 20, vip: 200 }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -124,6 +163,9 @@ impl Default for Media {
             quick_ttl_s: 86_400,
             clean_interval_s: 3600,
             task_timeout_s: 1800,
+            site_concurrency: 0,
+            user_concurrency: 0,
+            site_cooldown_s: 5,
         }
     }
 }
@@ -172,7 +214,9 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-const SECTIONS: [&str; 6] = ["egress", "media", "queue", "files", "worker", "keys"];
+const SECTIONS: [&str; 8] = [
+    "egress", "media", "queue", "files", "worker", "proxy", "quota", "keys",
+];
 const TOP: [&str; 5] = [
     "listen",
     "data_dir",
@@ -209,6 +253,8 @@ impl Settings {
             queue: section(&figment, "queue", &mut wrong),
             files: section(&figment, "files", &mut wrong),
             worker: section(&figment, "worker", &mut wrong),
+            proxy: section(&figment, "proxy", &mut wrong),
+            quota: section(&figment, "quota", &mut wrong),
             keys: section(&figment, "keys", &mut wrong),
         };
         settings.check(&mut wrong);
@@ -262,6 +308,11 @@ impl Settings {
         require(
             self.media.clean_interval_s >= 1,
             "media.clean_interval_s: is at least 1",
+        );
+        let endpoint = self.proxy.endpoint.replace("{api_key}", "key");
+        require(
+            endpoint.is_empty() || (is_http(&endpoint) && url::Url::parse(&endpoint).is_ok()),
+            "proxy.endpoint: is empty or an http or https URL",
         );
         require(self.queue.lease_s >= 1, "queue.lease_s: is at least 1");
         require(

@@ -190,3 +190,28 @@ pub const HEADERS_MAX: usize = 128;
 pub const HEADER_MS_MAX: u64 = 15_000;
 /// How long running requests get when the server stops, milliseconds.
 pub const SHUTDOWN_MS_MAX: u64 = 35_000;
+
+/// One call of the rented proxies' provider (VA-5), milliseconds.
+pub const PROXY_CALL_MS_MAX: u64 = 5_000;
+/// What the provider may answer, bytes.
+pub const PROXY_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// The breaker judges only more calls than this (VA-5).
+pub const BREAKER_CALLS_MIN: u32 = 20;
+/// Calls older than this are forgotten while the breaker is closed, milliseconds.
+pub const BREAKER_WINDOW_MS: i64 = 60_000;
+/// How long an open breaker lets nothing through (VA-5), milliseconds.
+pub const BREAKER_OPEN_MS: i64 = 30_000;
+/// Probes that a half-open breaker lets through (VA-5).
+pub const BREAKER_PROBES: u32 = 3;
+/// How long the use of a rented proxy stays in its list, milliseconds.
+pub const PROXY_EVENT_MS: i64 = 7 * 24 * 3600 * 1000;
+/// A site cools no longer than this between two attempts, milliseconds.
+pub const SITE_COOL_MS_MAX: i64 = 300_000;
+/// A site that has behaved for so long starts anew, milliseconds.
+pub const SITE_FORGIVEN_MS: i64 = 3600 * 1000;
+/// How often a worker says how it is, milliseconds.
+pub const WORKER_BEAT_MS: u64 = 5_000;
+/// How often the disk's usage is looked at (VA-13), milliseconds.
+pub const DISK_LOOK_MS: u64 = 2_000;
+/// A worker that has said nothing for so long counts as gone, milliseconds.
+pub const WORKER_GONE_MS: i64 = 20_000;

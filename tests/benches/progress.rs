@@ -17,6 +17,7 @@ mod figures;
 use figures::{percentile_ms, print_machine};
 use runtime::clock::now_ms;
 use runtime::database::Handle;
+use shared::store::claims::{self, Room};
 use shared::store::queue::{self, Held};
 use shared::store::tasks::{self, NewTask};
 use shared::wire::task::Progress;
@@ -121,10 +122,18 @@ async fn hold_task(handle: &Handle, user_id: &str) -> shared::Result<Held> {
         idempotency_key: None,
         request_hash: "hash".to_owned(),
         request_id: "request".to_owned(),
+        site: "media.example".to_owned(),
+        quota: None,
         now,
     };
     tasks::submit(&*database, &task).await?;
-    let claimed = queue::claim(&*database, "another", now, now + LEASE_MS, 1).await?;
+    let claimed = claims::claim(
+        &*database,
+        &Room::any("another", "video", 1),
+        now,
+        now + LEASE_MS,
+    )
+    .await?;
     let [claimed] = claimed.as_slice() else {
         panic!("one task waits");
     };

@@ -12,6 +12,7 @@ use runtime::clock::now_ms;
 use runtime::command::migrate;
 use runtime::database::Handle;
 use shared::store::Database;
+use shared::store::claims::{self, Room};
 use shared::store::queue::{self, Finished, Held};
 use shared::store::tasks::{self, NewTask};
 use std::sync::Arc;
@@ -114,13 +115,21 @@ async fn cycle(database: &dyn Database, worker_id: &str) -> shared::Result<()> {
         idempotency_key: None,
         request_hash: "hash".to_owned(),
         request_id: "request".to_owned(),
+        site: "media.example".to_owned(),
+        quota: None,
         now: now_ms(),
     };
     tasks::submit(database, &task).await?;
     let claimed = loop {
         // There is a task for each worker, but another one may just be taking the only one in sight.
         let now = now_ms();
-        let mut claimed = queue::claim(database, worker_id, now, now + LEASE_MS, 1).await?;
+        let mut claimed = claims::claim(
+            database,
+            &Room::any(worker_id, "video", 1),
+            now,
+            now + LEASE_MS,
+        )
+        .await?;
         if let Some(task) = claimed.pop() {
             break task;
         }

@@ -10,7 +10,7 @@ use shared::store::{Database, logins};
 
 const LATER: i64 = NOW + REFRESH_TOKEN_S * 1000;
 
-fn user(email: &str, role: Role) -> User {
+pub fn user(email: &str, role: Role) -> User {
     User {
         user_id: id(),
         audience: role.audience(),
@@ -18,6 +18,8 @@ fn user(email: &str, role: Role) -> User {
         password_hash: "hash-1".to_owned(),
         nickname: "Ada".to_owned(),
         role,
+        daily_limit: None,
+        blocked_at: None,
         created_at: NOW,
     }
 }

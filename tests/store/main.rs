@@ -2,15 +2,20 @@
 
 mod accounts;
 mod caches;
+mod claims;
 mod files;
+mod operators;
 mod queue;
 mod queue_model;
+mod quotas;
 mod tasks;
 
 use runtime::command::migrate;
 use runtime::database::Handle;
+use shared::Result;
 use shared::store::Database;
-use shared::store::tasks::NewTask;
+use shared::store::claims::Room;
+use shared::store::tasks::{NewTask, Task};
 use std::sync::Arc;
 use tests::TestDatabase;
 
@@ -65,8 +70,22 @@ fn new_task(owner_id: &str) -> NewTask {
         idempotency_key: None,
         request_hash: "hash".to_owned(),
         request_id: "request".to_owned(),
+        site: "media.example".to_owned(),
+        quota: None,
         now: NOW,
     }
+}
+
+/// Claims up to `places` videos, any number of a site and of an owner.
+async fn claim(
+    database: &dyn Database,
+    worker_id: &str,
+    now: i64,
+    lease_expires_at: i64,
+    places: i64,
+) -> Result<Vec<Task>> {
+    let room = Room::any(worker_id, "video", places);
+    shared::store::claims::claim(database, &room, now, lease_expires_at).await
 }
 
 #[tokio::test]

@@ -1,16 +1,16 @@
 //! The durable queue.
 
-use crate::{NOW, both, id, new_task};
+use crate::{NOW, both, claim, id, new_task};
 use shared::domain::page::Page;
 use shared::domain::task::Status;
 use shared::limits::RESCUES_MAX;
-use shared::store::Database;
 use shared::store::queue::{self, Finished, Held, Sequel};
 use shared::store::tasks::{self, Task};
+use shared::store::{Database, claims};
 use std::collections::HashSet;
 
-const ERROR: &str = r#"{"code":"network","message":"No answer."}"#;
-const ATTEMPTS: &str = r#"[{"attempt":1,"error":{"code":"network","message":"No answer."},"at":"2026-11-22T08:30:00.000Z"}]"#;
+pub const ERROR: &str = r#"{"code":"network","message":"No answer."}"#;
+pub const ATTEMPTS: &str = r#"[{"attempt":1,"error":{"code":"network","message":"No answer."},"at":"2026-11-22T08:30:00.000Z"}]"#;
 
 pub fn finished(expires_at: Option<i64>) -> Finished {
     Finished {
@@ -31,9 +31,7 @@ pub fn held(task: &Task) -> Held {
 }
 
 async fn claim_one(database: &dyn Database, worker: &str, now: i64) -> Task {
-    let mut claimed = queue::claim(database, worker, now, now + 1000, 1)
-        .await
-        .unwrap();
+    let mut claimed = claim(database, worker, now, now + 1000, 1).await.unwrap();
     claimed.pop().expect("a task was due")
 }
 
@@ -55,9 +53,7 @@ async fn a_task_is_claimed_once_however_many_workers_ask() {
         let rounds = workers.iter().map(|worker| async move {
             let mut mine = Vec::new();
             loop {
-                let claimed = queue::claim(database, worker, NOW, NOW + 1000, 3)
-                    .await
-                    .unwrap();
+                let claimed = claim(database, worker, NOW, NOW + 1000, 3).await.unwrap();
                 assert!(claimed.len() <= 3, "more than the limit");
                 if claimed.is_empty() {
                     return mine;
@@ -89,13 +85,13 @@ async fn tasks_are_claimed_in_the_order_in_which_they_are_due() {
             ids.push((n, tasks::submit(database, &task).await.unwrap()));
         }
         assert!(
-            queue::claim(database, "w", NOW, NOW + 9, 9)
+            claim(database, "w", NOW, NOW + 9, 9)
                 .await
                 .unwrap()
                 .is_empty()
         );
         assert_eq!(
-            queue::next_due(database).await.unwrap(),
+            claims::next_due(database, "video", NOW).await.unwrap(),
             Some(NOW + 1),
             "{}",
             fixture.name
@@ -104,7 +100,10 @@ async fn tasks_are_claimed_in_the_order_in_which_they_are_due() {
         for (_, expected) in ids {
             assert_eq!(claim_one(database, "w", NOW + 5).await.task_id, expected);
         }
-        assert_eq!(queue::next_due(database).await.unwrap(), None);
+        assert_eq!(
+            claims::next_due(database, "video", NOW).await.unwrap(),
+            None
+        );
     }
 }
 
@@ -250,7 +249,7 @@ async fn a_failure_is_retried_failed_or_buried() {
         );
         assert_eq!(waiting.attempts, ATTEMPTS);
         assert!(
-            queue::claim(database, "w", NOW + 499, NOW, 1)
+            crate::claim(database, "w", NOW + 499, NOW, 1)
                 .await
                 .unwrap()
                 .is_empty()

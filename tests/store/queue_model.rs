@@ -220,7 +220,7 @@ impl Run<'_> {
     async fn claim_some(&mut self, worker: u8, limit: u8) -> Result<(), TestCaseError> {
         let lease_ends = self.now + 1000;
         let owner = format!("w{worker}");
-        let claimed = queue::claim(self.database, &owner, self.now, lease_ends, limit.into())
+        let claimed = crate::claim(self.database, &owner, self.now, lease_ends, limit.into())
             .await
             .expect("claim");
         let waiting = self

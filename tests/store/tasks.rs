@@ -1,6 +1,6 @@
 //! Tasks as their owners see them.
 
-use crate::{NOW, both, id, new_task};
+use crate::{NOW, both, claim, id, new_task};
 use shared::Code;
 use shared::domain::page::Page;
 use shared::domain::task::Status;
@@ -145,9 +145,7 @@ async fn only_what_has_not_ended_can_be_cancelled() {
         let database = &*fixture.database;
         let task = new_task(&id());
         let task_id = tasks::submit(database, &task).await.unwrap();
-        queue::claim(database, "w", NOW, NOW + 1000, 1)
-            .await
-            .unwrap();
+        claim(database, "w", NOW, NOW + 1000, 1).await.unwrap();
         let cancelled = tasks::cancel(database, &task_id, NOW + 1)
             .await
             .unwrap()
@@ -182,7 +180,7 @@ async fn a_deleted_task_is_gone_for_its_owner() {
             .unwrap();
         assert!(found.is_empty() && total == 0);
         assert!(
-            queue::claim(database, "w", NOW, NOW + 1, 9)
+            claim(database, "w", NOW, NOW + 1, 9)
                 .await
                 .unwrap()
                 .is_empty()

@@ -48,6 +48,8 @@ async fn register(call: &mut Call) -> Result<Answer> {
         email: email.as_str().to_owned(),
         password_hash: password::hash(&Password::parse("password", &request.password)?)?,
         role: Role::User,
+        daily_limit: None,
+        blocked_at: None,
         created_at: now_ms(),
     };
     users::insert(call.database().await?, &user).await?;

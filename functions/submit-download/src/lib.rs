@@ -5,7 +5,7 @@ use shared::domain::account::Audience;
 use shared::domain::media::{Format, MediaUrl, Mode, Quality};
 use shared::spin::caller::authenticate;
 use shared::spin::http::{Answer, Call, answer};
-use shared::spin::{new_id, now_ms, worker};
+use shared::spin::{new_id, now_ms, quota, worker};
 use shared::store::tasks::{self, NewTask};
 use shared::wire::media::{DownloadAnswer, DownloadRequest, DownloadSpec};
 use shared::{Error, Result};
@@ -26,16 +26,19 @@ async fn submit(call: &mut Call) -> Result<Answer> {
     let url = spec.media_url()?;
     worker::check_egress(&url).await?;
     let spec = serde_json::to_string(&spec).map_err(Error::internal)?;
+    let now = now_ms();
     let task = NewTask {
         task_id: new_id(),
         kind: "video",
-        owner_id: user.user_id,
+        owner_id: user.user_id.clone(),
         name: url.redacted(),
         request_hash: sha256(&spec),
         spec,
         idempotency_key,
         request_id: call.request_id.clone(),
-        now: now_ms(),
+        site: url.site(),
+        quota: Some(quota::place(&user, now).await?),
+        now,
     };
     let task_id = tasks::submit(call.database().await?, &task).await?;
     Answer::json(

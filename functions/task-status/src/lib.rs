@@ -1,17 +1,21 @@
 //! Routes: `/api/v1/tasks`, `/api/v1/tasks/:id`, `/api/v1/tasks/:id/cancel`, `/api/v1/user/history`,
-//! `/api/v1/user/history/:id`, `/api/v1/user/stats`.
+//! `/api/v1/user/history/:id`, `/api/v1/user/quota`, `/api/v1/user/stats`.
 
 use shared::domain::account::Audience;
 use shared::domain::page::Page;
+use shared::domain::quota::reset_at;
 use shared::domain::task::Status;
 use shared::spin::caller::authenticate;
 use shared::spin::http::{Answer, Call, answer};
 use shared::spin::now_ms;
 use shared::spin::task::own_task;
+use shared::store::quotas;
 use shared::store::tasks::{self, Filter, Task};
 use shared::wire::envelope::List;
 use shared::wire::history::{self, HistoryItem, StatsAnswer};
+use shared::wire::quota::QuotaAnswer;
 use shared::wire::task::TaskAnswer;
+use shared::wire::time::rfc3339;
 use shared::{Code, Error, Result};
 use spin_sdk::http::{IntoResponse, Method, Request};
 use spin_sdk::http_service;
@@ -30,6 +34,7 @@ async fn route(call: &mut Call) -> Result<Answer> {
         ["tasks", id, "cancel"] => cancel(call, id).await,
         ["user", "history"] => list_history(call).await,
         ["user", "history", id] => delete_history(call, id).await,
+        ["user", "quota"] => quota(call).await,
         ["user", "stats"] => stats(call).await,
         _ => Err(Error::not_found("route")),
     }
@@ -133,5 +138,17 @@ async fn stats(call: &mut Call) -> Result<Answer> {
         succeeded: totals.succeeded,
         failed: totals.failed,
         bytes: totals.bytes,
+    })
+}
+
+async fn quota(call: &mut Call) -> Result<Answer> {
+    call.allow(&[Method::GET])?;
+    let user = authenticate(call, Audience::Users).await?;
+    let place = shared::spin::quota::place(&user, now_ms()).await?;
+    let used = quotas::used(call.database().await?, &user.user_id, place.day).await?;
+    Answer::ok(&QuotaAnswer {
+        daily_limit: place.limit,
+        daily_used: used,
+        reset_at: rfc3339(reset_at(place.day)),
     })
 }

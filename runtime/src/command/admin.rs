@@ -48,6 +48,8 @@ pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<
         email: email.as_str().to_owned(),
         password_hash: password::hash(&Password::parse("password", &chosen)?)?,
         role,
+        daily_limit: None,
+        blocked_at: None,
         created_at: now_ms(),
     };
     let settings = parts::settings(flags)?;

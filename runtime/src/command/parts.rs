@@ -142,6 +142,8 @@ pub fn variables(
         ("files_keys", settings.files.kids.clone()),
         ("url_ttl_s", settings.files.url_ttl_s.to_string()),
         ("egress_allow", settings.egress.allow.join(",")),
+        ("quota_user", settings.quota.user.to_string()),
+        ("quota_vip", settings.quota.vip.to_string()),
         ("users_key", settings.keys.users.clone()),
         ("admins_key", settings.keys.admins.clone()),
     ]

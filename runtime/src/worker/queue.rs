@@ -3,12 +3,16 @@
 use super::{Worker, video};
 use crate::clock::now_ms;
 use shared::Result;
-use shared::store::queue::{self, Held};
+use shared::store::claims::{self, Room};
+use shared::store::queue::Held;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest wait for a wake-up that never came, milliseconds.
 const IDLE_MS_MAX: u64 = 1000;
+
+/// The tasks that are claimed here.
+const KIND: &str = "video";
 
 /// What one turn of the loop did.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,10 +57,9 @@ pub async fn run_one(worker: &Arc<Worker>) -> Result<Outcome> {
     }
     let now = now_ms();
     let lease_ends = now + lease_ms(worker);
-    let limit = i64::try_from(places).unwrap_or(i64::MAX);
-    let claimed = queue::claim(&*worker.database, &worker.id, now, lease_ends, limit).await?;
+    let claimed = claims::claim(&*worker.database, &room(worker, places), now, lease_ends).await?;
     if claimed.is_empty() {
-        let due = queue::next_due(&*worker.database).await?;
+        let due = claims::next_due(&*worker.database, KIND, now).await?;
         let wait = due.map_or(i64::MAX, |at| (at - now).max(1));
         return Ok(Outcome::Idle(u64::try_from(wait).unwrap_or(u64::MAX)));
     }
@@ -82,6 +85,21 @@ pub async fn run_one(worker: &Arc<Worker>) -> Result<Outcome> {
         });
     }
     Ok(Outcome::Claimed(count))
+}
+
+fn room(worker: &Worker, places: usize) -> Room<'_> {
+    let media = &worker.settings.media;
+    let at_most = |number: u32| match number {
+        0 => i64::MAX,
+        number => number.into(),
+    };
+    Room {
+        worker_id: &worker.id,
+        kind: KIND,
+        places: i64::try_from(places).unwrap_or(i64::MAX),
+        per_site: at_most(media.site_concurrency),
+        per_owner: at_most(media.user_concurrency),
+    }
 }
 
 /// The length of a lease.

@@ -46,6 +46,16 @@ impl MediaUrl {
         self.0.as_str()
     }
 
+    /// What limits per site count by: the host without `www.`, with its port where that is not the scheme's.
+    pub fn site(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        let host = host.strip_prefix("www.").unwrap_or(host);
+        match self.0.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
     /// The URL without its query, for logs (PF-8).
     pub fn redacted(&self) -> String {
         let mut url = self.0.clone();
@@ -183,6 +193,14 @@ mod tests {
         let url = MediaUrl::parse("HTTP://Bücher.Example:80/a?token=1#t=10").unwrap();
         assert_eq!(url.as_str(), "http://xn--bcher-kva.example/a?token=1");
         assert_eq!(url.redacted(), "http://xn--bcher-kva.example/a?…");
+    }
+
+    #[test]
+    fn a_site_is_the_host_with_a_port_that_is_not_the_usual_one() {
+        let site = |text| MediaUrl::parse(text).unwrap().site();
+        assert_eq!(site("https://www.Example.com:443/a"), "example.com");
+        assert_eq!(site("http://example.com:8080/"), "example.com:8080");
+        assert_eq!(site("http://[::1]/"), "[::1]");
     }
 
     #[test]

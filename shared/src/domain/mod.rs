@@ -1,11 +1,14 @@
 //! The pure rules: no IO, no clock, no randomness. Constructors parse and return `Result`.
 
 pub mod account;
+pub mod breaker;
 pub mod egress;
 pub mod file_name;
 pub mod forwarded;
 pub mod media;
 pub mod page;
 pub mod progress;
+pub mod proxy;
+pub mod quota;
 pub mod request_id;
 pub mod task;

@@ -6,6 +6,7 @@ pub mod database;
 pub mod http;
 pub mod login;
 mod postgres;
+pub mod quota;
 mod sqlite;
 pub mod task;
 pub mod worker;

@@ -12,12 +12,20 @@ pub struct Migration {
     postgres: &'static str,
 }
 
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "foundation",
-    sqlite: include_str!("migrations/sqlite/0001_foundation.sql"),
-    postgres: include_str!("migrations/postgres/0001_foundation.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "foundation",
+        sqlite: include_str!("migrations/sqlite/0001_foundation.sql"),
+        postgres: include_str!("migrations/postgres/0001_foundation.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "media",
+        sqlite: include_str!("migrations/sqlite/0002_media.sql"),
+        postgres: include_str!("migrations/postgres/0002_media.sql"),
+    },
+];
 
 impl Migration {
     /// The script to run in one transaction, entry included.

@@ -13,16 +13,24 @@ use async_trait::async_trait;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub mod claims;
+pub mod cookies;
 pub mod duties;
 pub mod files;
+pub mod findings;
 pub mod logins;
 pub mod migrations;
 pub mod parses;
+pub mod proxies;
 pub mod queue;
+pub mod quotas;
 pub mod sessions;
+pub mod sites;
 pub mod tasks;
 pub mod tickets;
+pub mod tools;
 pub mod users;
+pub mod workers;
 
 /// Which SQL a database speaks, where the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

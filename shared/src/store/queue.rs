@@ -1,64 +1,12 @@
-//! The durable queue (VA-3): claims with an owner, an expiry and a fencing number. Every write of a
+//! The durable queue (VA-3) once a task is claimed ([`super::claims`]): claims with an owner, an expiry and a fencing number. Every write of a
 //! worker names the fence of its claim; once the task was cancelled, deleted or claimed anew, the fence
 //! has moved and the write is refused.
 
 use super::tasks::{COLUMNS, Task, task_from};
-use super::{Database, Dialect, Value};
+use super::{Database, Value};
 use crate::domain::page::Page;
 use crate::error::Result;
 use crate::limits::RESCUES_MAX;
-
-/// Claims up to `limit` tasks that are due, oldest first.
-pub async fn claim(
-    database: &dyn Database,
-    worker_id: &str,
-    now: i64,
-    lease_expires_at: i64,
-    limit: i64,
-) -> Result<Vec<Task>> {
-    // SQLite has one writer, so the sub-select is stable. PostgreSQL needs the rows locked, each worker
-    // passing over what another is claiming, and a CTE so that the LIMIT is evaluated once.
-    let (prefix, ready) = match database.dialect() {
-        Dialect::Sqlite => (
-            "",
-            "(SELECT task_id FROM tasks WHERE status = 'queued' AND run_at <= $2 \
-              ORDER BY run_at, task_id LIMIT $4)",
-        ),
-        Dialect::Postgres => (
-            "WITH ready AS MATERIALIZED (SELECT task_id FROM tasks WHERE status = 'queued' AND run_at <= $2 \
-              ORDER BY run_at, task_id LIMIT $4 FOR UPDATE SKIP LOCKED) ",
-            "(SELECT task_id FROM ready)",
-        ),
-    };
-    let sql = format!(
-        "{prefix}UPDATE tasks SET status = 'running', attempt = attempt + 1, fence = fence + 1, \
-           lease_owner = $1, lease_expires_at = $3, started_at = COALESCE(started_at, $2), updated_at = $2 \
-         WHERE task_id IN {ready} RETURNING {COLUMNS}"
-    );
-    let rows = database
-        .query(
-            &sql,
-            &[
-                worker_id.into(),
-                now.into(),
-                lease_expires_at.into(),
-                limit.into(),
-            ],
-        )
-        .await?;
-    rows.iter().map(task_from).collect()
-}
-
-/// When the next queued task is due, if one waits.
-pub async fn next_due(database: &dyn Database) -> Result<Option<i64>> {
-    let rows = database
-        .query(
-            "SELECT MIN(run_at) AS run_at FROM tasks WHERE status = 'queued'",
-            &[],
-        )
-        .await?;
-    rows.first().map_or(Ok(None), |row| row.get("run_at"))
-}
 
 /// A claim that this worker still holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -187,7 +135,7 @@ pub enum Sequel {
     Bury,
 }
 
-/// Ends an attempt without a file. `error` is JSON, `attempts` the JSON list with this attempt added.
+/// Ends an attempt without a file; one that ends the task gives its place in the quota back (VA-11). `error` is JSON, `attempts` the JSON list with this attempt added.
 /// `None` when the claim is lost.
 pub async fn fail(
     database: &dyn Database,
@@ -204,6 +152,7 @@ pub async fn fail(
     };
     let sql = format!(
         "UPDATE tasks SET status = $3, run_at = $4, finished_at = $5, error = $6, attempts = $7, \
+           quota_day = CASE WHEN $3 = 'queued' THEN quota_day ELSE NULL END, \
            updated_at = $8, lease_owner = NULL, lease_expires_at = NULL \
          WHERE task_id = $1 AND fence = $2 AND status = 'running' RETURNING {COLUMNS}"
     );
@@ -246,6 +195,7 @@ pub async fn rescue(database: &dyn Database, now: i64, error: &str) -> Result<u6
                status = CASE WHEN rescues >= $3 THEN 'dead' ELSE 'queued' END, \
                error = CASE WHEN rescues >= $3 THEN $2 ELSE error END, \
                finished_at = CASE WHEN rescues >= $3 THEN $1 ELSE finished_at END, \
+               quota_day = CASE WHEN rescues >= $3 THEN NULL ELSE quota_day END, \
                attempt = CASE WHEN rescues >= $3 THEN attempt ELSE attempt - 1 END, \
                rescues = rescues + 1, run_at = $1, updated_at = $1, \
                lease_owner = NULL, lease_expires_at = NULL \

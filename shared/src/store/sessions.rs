@@ -6,7 +6,7 @@ use super::users::{User, user_from};
 use crate::error::Result;
 
 /// Opens a session, but only while `password_hash` is still the user's: a password change that ran
-/// meanwhile has revoked what this login would open. Returns whether it did.
+/// meanwhile has revoked what this login would open; nor one of a blocked user. Returns whether it did.
 pub async fn open(
     database: &dyn Database,
     session_id: &str,
@@ -18,7 +18,7 @@ pub async fn open(
         .query(
             "INSERT INTO sessions (session_id, user_id, generation, rotation, created_at, expires_at) \
              SELECT CAST($1 AS TEXT), user_id, generation, 0, CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM users \
-             WHERE user_id = $2 AND password_hash = $3 RETURNING session_id",
+             WHERE user_id = $2 AND password_hash = $3 AND blocked_at IS NULL RETURNING session_id",
             &[
                 session_id.into(),
                 user.user_id.as_str().into(),
@@ -35,7 +35,8 @@ pub async fn open(
 pub async fn user_of(database: &dyn Database, session_id: &str, now: i64) -> Result<Option<User>> {
     let rows = database
         .query(
-            "SELECT u.user_id, u.audience, u.email, u.password_hash, u.nickname, u.role, u.created_at \
+            "SELECT u.user_id, u.audience, u.email, u.password_hash, u.nickname, u.role, u.daily_limit, \
+               u.blocked_at, u.created_at \
              FROM sessions s JOIN users u ON u.user_id = s.user_id AND u.generation = s.generation \
              WHERE s.session_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2",
             &[session_id.into(), now.into()],

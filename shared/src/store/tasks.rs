@@ -3,6 +3,7 @@
 
 use super::{Database, Row, Value};
 use crate::domain::page::Page;
+use crate::domain::quota::Place;
 use crate::domain::task::Status;
 use crate::error::{Code, Error, Result};
 use crate::limits::IDEMPOTENCY_S;
@@ -73,13 +74,18 @@ pub struct NewTask {
     /// SHA-256 of what was asked for; tells a repeat from another request under the same key.
     pub request_hash: String,
     pub request_id: String,
+    /// What the task reaches out to, for limits per site; empty where that does not matter.
+    pub site: String,
+    /// The place that it takes in its owner's quota (VA-11); `None` takes none.
+    pub quota: Option<Place>,
     pub now: i64,
 }
 
 const QUEUED: &str = r#"{"percent":0.0,"stage":"queued"}"#;
 
 /// Adds a task and returns its id; under an idempotency key of the last 24 h, the id of the task that the
-/// first request made. Errors: 40902 when the key stands for another request.
+/// first request made. Errors: 40902 when the key stands for another request, 42902 when the owner's quota
+/// has no place left (a repeated request needs none).
 pub async fn submit(database: &dyn Database, task: &NewTask) -> Result<String> {
     // A key whose day is over is taken from its old task, and the insert is tried once more.
     for _ in 0..2 {
@@ -106,12 +112,22 @@ pub async fn submit(database: &dyn Database, task: &NewTask) -> Result<String> {
     Err(Error::busy(1, "the idempotency key is contended"))
 }
 
+/// What the trigger `tasks_take_quota` says.
+const QUOTA_EXHAUSTED: &str = "quota_exhausted";
+
+/// The place in the quota is taken by the trigger `tasks_take_quota`, in this statement or not at all. The
+/// turn stands behind the owner's last one, but not before anybody's first.
 async fn insert(database: &dyn Database, task: &NewTask) -> Result<bool> {
-    let rows = database
+    let inserted = database
         .query(
             "INSERT INTO tasks (task_id, kind, owner_id, status, name, spec, idempotency_key, \
-               request_hash, request_id, run_at, progress, created_at, updated_at) \
-             VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $9, $9) \
+               request_hash, request_id, run_at, progress, created_at, updated_at, site, quota_day, \
+               quota_limit, turn) \
+             VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $9, $9, $11, $12, $13, \
+               (SELECT COALESCE(MAX(place), 0) FROM ( \
+                  SELECT MIN(turn) AS place FROM tasks WHERE kind = $2 AND status = 'queued' \
+                  UNION ALL SELECT MAX(turn) + 1 FROM tasks \
+                    WHERE owner_id = $3 AND kind = $2 AND status = 'queued') places)) \
              ON CONFLICT (owner_id, kind, idempotency_key) WHERE idempotency_key IS NOT NULL \
              DO NOTHING RETURNING task_id",
             &[
@@ -125,10 +141,25 @@ async fn insert(database: &dyn Database, task: &NewTask) -> Result<bool> {
                 task.request_id.as_str().into(),
                 task.now.into(),
                 QUEUED.into(),
+                task.site.as_str().into(),
+                task.quota.map(|place| place.day).into(),
+                task.quota.map(|place| place.limit).into(),
             ],
         )
-        .await?;
-    Ok(!rows.is_empty())
+        .await;
+    match inserted {
+        Ok(rows) => Ok(!rows.is_empty()),
+        Err(error) if is_exhausted(&error) => Err(Error::new(
+            Code::QuotaExhausted,
+            "Today's downloads are used up; the quota starts anew at midnight UTC.",
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_exhausted(error: &Error) -> bool {
+    let cause = error.cause.as_deref();
+    cause.is_some_and(|cause| cause.contains(QUOTA_EXHAUSTED))
 }
 
 struct Earlier {

@@ -1,7 +1,8 @@
 //! Accounts of people: users, and the admins and reviewers of the other realm.
 
-use super::{Database, Row};
+use super::{Database, Dialect, Row, Value};
 use crate::domain::account::{Audience, Role};
+use crate::domain::page::Page;
 use crate::error::{Code, Error, Result};
 
 #[derive(Clone, Debug)]
@@ -12,10 +13,15 @@ pub struct User {
     pub password_hash: String,
     pub nickname: String,
     pub role: Role,
+    /// Downloads a day; `None`: what the level gives (VA-11).
+    pub daily_limit: Option<i64>,
+    /// Since when the account may not be used.
+    pub blocked_at: Option<i64>,
     pub created_at: i64,
 }
 
-const COLUMNS: &str = "user_id, audience, email, password_hash, nickname, role, created_at";
+const COLUMNS: &str = "user_id, audience, email, password_hash, nickname, role, daily_limit, blocked_at, \
+     created_at";
 
 pub(super) fn user_from(row: &Row) -> Result<User> {
     Ok(User {
@@ -25,6 +31,8 @@ pub(super) fn user_from(row: &Row) -> Result<User> {
         password_hash: row.get("password_hash")?,
         nickname: row.get("nickname")?,
         role: Role::parse(&row.get::<String>("role")?)?,
+        daily_limit: row.get("daily_limit")?,
+        blocked_at: row.get("blocked_at")?,
         created_at: row.get("created_at")?,
     })
 }
@@ -107,4 +115,72 @@ pub async fn replace_password(
         )
         .await?;
     Ok(changed == 1)
+}
+
+/// Users by address, those whose address begins with `prefix`, and how many there are.
+pub async fn list(database: &dyn Database, prefix: &str, page: Page) -> Result<(Vec<User>, i64)> {
+    // A range instead of LIKE: an index serves it, and no character of the prefix means anything. SQLite
+    // compares bytes; PostgreSQL does where it is told to, and has the index users_by_email for that.
+    let email = match database.dialect() {
+        Dialect::Sqlite => "email",
+        Dialect::Postgres => "email COLLATE \"C\"",
+    };
+    let clause = format!("audience = 'users' AND {email} >= $1 AND {email} < $2");
+    let range: [Value; 2] = [prefix.into(), format!("{prefix}\u{10ffff}").into()];
+    let total = database
+        .query(
+            &format!("SELECT COUNT(*) AS total FROM users WHERE {clause}"),
+            &range,
+        )
+        .await?
+        .first()
+        .map_or(Ok(0), |row| row.get("total"))?;
+    let sql =
+        format!("SELECT {COLUMNS} FROM users WHERE {clause} ORDER BY {email} LIMIT $3 OFFSET $4");
+    let [from, to] = range;
+    let rows = database
+        .query(&sql, &[from, to, page.limit().into(), page.offset().into()])
+        .await?;
+    Ok((rows.iter().map(user_from).collect::<Result<_>>()?, total))
+}
+
+/// What an admin may change of a user; `None` leaves it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Change {
+    pub role: Option<Role>,
+    /// `Some(None)`: what the level gives.
+    pub daily_limit: Option<Option<i64>>,
+    /// Blocking ends every session in the same statement.
+    pub is_blocked: Option<bool>,
+}
+
+/// Changes a user. `None` when there is no such user.
+pub async fn change(
+    database: &dyn Database,
+    user_id: &str,
+    change: Change,
+    now: i64,
+) -> Result<Option<User>> {
+    let mut sets = vec!["updated_at = $2".to_owned()];
+    let mut values: Vec<Value> = vec![user_id.into(), now.into()];
+    if let Some(role) = change.role {
+        values.push(role.as_str().into());
+        sets.push(format!("role = ${}", values.len()));
+    }
+    if let Some(limit) = change.daily_limit {
+        values.push(limit.into());
+        sets.push(format!("daily_limit = ${}", values.len()));
+    }
+    match change.is_blocked {
+        Some(true) => sets
+            .push("blocked_at = COALESCE(blocked_at, $2), generation = generation + 1".to_owned()),
+        Some(false) => sets.push("blocked_at = NULL".to_owned()),
+        None => {}
+    }
+    let sql = format!(
+        "UPDATE users SET {} WHERE user_id = $1 AND audience = 'users' RETURNING {COLUMNS}",
+        sets.join(", ")
+    );
+    let rows = database.query(&sql, &values).await?;
+    rows.first().map(user_from).transpose()
 }

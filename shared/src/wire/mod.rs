@@ -5,5 +5,7 @@ pub mod body;
 pub mod envelope;
 pub mod history;
 pub mod media;
+pub mod quota;
 pub mod task;
 pub mod time;
+pub mod worker;

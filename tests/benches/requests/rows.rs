@@ -6,6 +6,7 @@ use runtime::database::Handle;
 use shared::auth::token::{self, Subject};
 use shared::domain::account::{Audience, Role};
 use shared::limits::REFRESH_TOKEN_S;
+use shared::store::claims::{self, Room};
 use shared::store::queue::{self, Finished, Held};
 use shared::store::tasks::{self, NewTask};
 use shared::store::users::{self, User};
@@ -42,6 +43,8 @@ impl Rows {
             password_hash: "none".to_owned(),
             nickname: "Someone".to_owned(),
             role: Role::User,
+            daily_limit: None,
+            blocked_at: None,
             created_at: now,
         };
         let session_id = id();
@@ -97,12 +100,21 @@ impl Rows {
                 idempotency_key: None,
                 request_hash: "hash".to_owned(),
                 request_id: "request".to_owned(),
+                site: "media.example".to_owned(),
+                quota: None,
                 now: self.now,
             };
             tasks::submit(database, &task).await?;
         }
         let limit = i64::try_from(TASKS).expect("few");
-        for task in queue::claim(database, "bench", self.now, self.now + 60_000, limit).await? {
+        for task in claims::claim(
+            database,
+            &Room::any("bench", "video", limit),
+            self.now,
+            self.now + 60_000,
+        )
+        .await?
+        {
             let claim = Held {
                 task_id: task.task_id,
                 fence: task.fence,

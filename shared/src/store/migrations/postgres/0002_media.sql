@@ -1,0 +1,127 @@
+-- Quotas, fair turns, sites that want to be left alone, rented proxies, cookie jars, workers that can be
+-- seen, what lies on the disk without a row.
+
+ALTER TABLE users ADD COLUMN daily_limit BIGINT;     -- downloads a day; NULL: what the level gives
+ALTER TABLE users ADD COLUMN blocked_at BIGINT;
+CREATE INDEX users_by_email ON users (audience, email COLLATE "C"); -- by the beginning of the address
+
+ALTER TABLE tasks ADD COLUMN site TEXT NOT NULL DEFAULT '';    -- host[:port] of the media URL; exports: ''
+-- Fair queueing: the n-th waiting task of an owner stands beside the n-th of every other.
+ALTER TABLE tasks ADD COLUMN turn BIGINT NOT NULL DEFAULT 0;
+-- The UTC day (since 1970) whose quota holds a place for this task; NULL: none does.
+ALTER TABLE tasks ADD COLUMN quota_day BIGINT;
+ALTER TABLE tasks ADD COLUMN quota_limit BIGINT;              -- the owner's limit when it was submitted
+
+DROP INDEX tasks_ready;
+CREATE INDEX tasks_ready ON tasks (kind, site, turn, run_at, task_id) WHERE status = 'queued';
+CREATE INDEX tasks_due ON tasks (kind, run_at) WHERE status = 'queued';
+CREATE INDEX tasks_turns ON tasks (kind, turn) WHERE status = 'queued';
+CREATE INDEX tasks_waiting ON tasks (owner_id, kind, turn) WHERE status = 'queued';
+CREATE INDEX tasks_held ON tasks (lease_owner, kind, site, owner_id) WHERE status = 'running';
+CREATE INDEX tasks_finished ON tasks (kind, finished_at) WHERE finished_at IS NOT NULL;
+
+-- How many places of a day are taken (VA-11). Only the two triggers below write it, in the statement that
+-- writes the task: a place is taken with the row and given back by setting quota_day to NULL.
+CREATE TABLE quotas (
+    user_id TEXT NOT NULL,
+    day     BIGINT NOT NULL,
+    used    BIGINT NOT NULL,
+    PRIMARY KEY (user_id, day)
+);
+CREATE INDEX quotas_by_day ON quotas (day);
+
+CREATE FUNCTION tasks_take_quota() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    taken BIGINT;
+BEGIN
+    INSERT INTO quotas (user_id, day, used) VALUES (NEW.owner_id, NEW.quota_day, 1)
+        ON CONFLICT (user_id, day) DO UPDATE SET used = quotas.used + 1
+        RETURNING used INTO taken;
+    IF taken > NEW.quota_limit THEN
+        RAISE EXCEPTION 'quota_exhausted';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER tasks_take_quota AFTER INSERT ON tasks
+    FOR EACH ROW WHEN (NEW.quota_day IS NOT NULL) EXECUTE FUNCTION tasks_take_quota();
+
+CREATE FUNCTION tasks_give_quota_back() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE quotas SET used = used - 1 WHERE user_id = OLD.owner_id AND day = OLD.quota_day;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER tasks_give_quota_back AFTER UPDATE OF quota_day ON tasks
+    FOR EACH ROW WHEN (OLD.quota_day IS NOT NULL AND NEW.quota_day IS NULL)
+    EXECUTE FUNCTION tasks_give_quota_back();
+
+-- Sites that refused us: no attempt starts there before cool_until.
+CREATE TABLE sites (
+    site       TEXT PRIMARY KEY,
+    strikes    BIGINT NOT NULL,              -- refusals in a row
+    cool_ms    BIGINT NOT NULL,              -- how long it cools after the last one
+    cool_until BIGINT NOT NULL,
+    reason     TEXT NOT NULL,                 -- the failure's code
+    updated_at BIGINT NOT NULL
+);
+
+-- What an admin has decided about rented proxies; one row at the most.
+CREATE TABLE proxy_policies (
+    policy       TEXT PRIMARY KEY,            -- 'current'
+    mode         TEXT NOT NULL,               -- always | on_refusal | never
+    direct_sites TEXT NOT NULL,               -- JSON: a list of sites that are always reached directly
+    updated_at   BIGINT NOT NULL,
+    updated_by   TEXT NOT NULL
+);
+
+-- What rented proxies were used for; kept for proxy_event days.
+CREATE TABLE proxy_events (
+    event_id  TEXT PRIMARY KEY,
+    at        BIGINT NOT NULL,
+    worker_id TEXT NOT NULL,
+    task_id   TEXT,                           -- NULL: a parse
+    attempt   BIGINT,
+    site      TEXT NOT NULL,
+    proxy     TEXT,                           -- host:port; NULL: the provider gave none
+    outcome   TEXT NOT NULL                   -- succeeded, or the failure's code
+);
+CREATE INDEX proxy_events_by_time ON proxy_events (at, event_id);
+
+-- Cookies per site, sealed with keys.cookies.
+CREATE TABLE cookie_jars (
+    site       TEXT PRIMARY KEY,
+    sealed     TEXT NOT NULL,
+    cookies    BIGINT NOT NULL,
+    expires_at BIGINT,                       -- when the first of them ends
+    updated_at BIGINT NOT NULL,
+    updated_by TEXT NOT NULL
+);
+
+-- Workers as they last said of themselves.
+CREATE TABLE workers (
+    worker_id  TEXT PRIMARY KEY,
+    started_at BIGINT NOT NULL,
+    seen_at    BIGINT NOT NULL,
+    state      TEXT NOT NULL                  -- JSON
+);
+CREATE INDEX workers_by_time ON workers (seen_at);
+
+-- Versions of tools that an admin asked for; every worker brings its own up to it.
+CREATE TABLE tools (
+    tool         TEXT PRIMARY KEY,            -- yt-dlp
+    version      TEXT NOT NULL,               -- 2026.10.26 | latest
+    requested_at BIGINT NOT NULL,
+    requested_by TEXT NOT NULL
+);
+
+-- Files without a row, and rows without their file.
+CREATE TABLE findings (
+    path      TEXT PRIMARY KEY,               -- relative to the data folder
+    kind      TEXT NOT NULL,                  -- file_without_row | row_without_file
+    task_id   TEXT,
+    file_size BIGINT,
+    found_at  BIGINT NOT NULL,
+    seen_at   BIGINT NOT NULL
+);
+CREATE INDEX findings_by_time ON findings (seen_at);

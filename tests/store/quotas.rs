@@ -1,0 +1,155 @@
+//! Downloads a day (VA-11): a place is taken with the row and given back by whatever ends the task without
+//! its owner's doing.
+
+use crate::queue::{ATTEMPTS, ERROR, finished, held};
+use crate::{NOW, both, claim, id, new_task};
+use shared::Code;
+use shared::domain::quota::{Place, day};
+use shared::limits::RESCUES_MAX;
+use shared::store::queue::{self, Sequel};
+use shared::store::tasks::{self, NewTask};
+use shared::store::{Database, quotas};
+
+fn charged(owner: &str, limit: i64) -> NewTask {
+    NewTask {
+        quota: Some(Place {
+            day: day(NOW),
+            limit,
+        }),
+        ..new_task(owner)
+    }
+}
+
+async fn used(database: &dyn Database, owner: &str) -> i64 {
+    quotas::used(database, owner, day(NOW)).await.unwrap()
+}
+
+#[tokio::test]
+async fn of_two_hundred_submissions_at_once_the_last_place_admits_one() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let owner = id();
+        for _ in 0..4 {
+            tasks::submit(database, &charged(&owner, 5)).await.unwrap();
+        }
+        let at_once =
+            (0..200).map(|_| async { tasks::submit(database, &charged(&owner, 5)).await });
+        let outcomes = futures_util::future::join_all(at_once).await;
+        let admitted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        assert_eq!(admitted, 1, "{}", fixture.name);
+        for refused in outcomes.into_iter().filter_map(Result::err) {
+            assert_eq!(refused.code, Code::QuotaExhausted, "{refused}");
+        }
+        assert_eq!(used(database, &owner).await, 5);
+        let other = id();
+        tasks::submit(database, &charged(&other, 5)).await.unwrap();
+        assert_eq!(used(database, &other).await, 1, "each user has his own");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_request_needs_no_place() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let owner = id();
+        let keyed = |task: NewTask| NewTask {
+            idempotency_key: Some("key".to_owned()),
+            ..task
+        };
+        let first = tasks::submit(database, &keyed(charged(&owner, 1)))
+            .await
+            .unwrap();
+        let again = tasks::submit(database, &keyed(charged(&owner, 1)))
+            .await
+            .unwrap();
+        assert_eq!(
+            (first, used(database, &owner).await),
+            (again, 1),
+            "{}",
+            fixture.name
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_place_is_given_back_by_failure_dead_letter_and_lost_workers_and_kept_otherwise() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        for (sequel, left) in [
+            (Sequel::Fail, 0),
+            (Sequel::Bury, 0),
+            (
+                Sequel::Retry {
+                    run_at: NOW + 99_999,
+                },
+                1,
+            ),
+        ] {
+            let owner = id();
+            tasks::submit(database, &charged(&owner, 9)).await.unwrap();
+            let task = &claim(database, "w", NOW, NOW + 9, 1).await.unwrap()[0];
+            let failed = queue::fail(database, &held(task), sequel, ERROR, ATTEMPTS, NOW).await;
+            failed.unwrap().unwrap();
+            assert_eq!(
+                used(database, &owner).await,
+                left,
+                "{sequel:?} on {}",
+                fixture.name
+            );
+        }
+        let done = id();
+        tasks::submit(database, &charged(&done, 9)).await.unwrap();
+        let task = &claim(database, "w", NOW, NOW + 9, 1).await.unwrap()[0];
+        let finish = queue::finish(database, &held(task), &finished(None), NOW).await;
+        finish.unwrap().unwrap();
+        let cancelled = id();
+        let task_id = tasks::submit(database, &charged(&cancelled, 9))
+            .await
+            .unwrap();
+        tasks::cancel(database, &task_id, NOW)
+            .await
+            .unwrap()
+            .unwrap();
+        let deleted = id();
+        let task_id = tasks::submit(database, &charged(&deleted, 9))
+            .await
+            .unwrap();
+        assert!(tasks::delete(database, &task_id, NOW).await.unwrap());
+        for owner in [&done, &cancelled, &deleted] {
+            assert_eq!(used(database, owner).await, 1, "{}", fixture.name);
+        }
+        let poisoned = id();
+        tasks::submit(database, &charged(&poisoned, 9))
+            .await
+            .unwrap();
+        for n in 0..=RESCUES_MAX {
+            let now = NOW + n * 2000;
+            assert_eq!(
+                claim(database, "w", now, now + 1000, 9)
+                    .await
+                    .unwrap()
+                    .len(),
+                1
+            );
+            queue::rescue(database, now + 1000, ERROR).await.unwrap();
+        }
+        assert_eq!(used(database, &poisoned).await, 0, "{}", fixture.name);
+    }
+}
+
+#[tokio::test]
+async fn a_new_day_starts_anew_and_old_days_are_forgotten() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let owner = id();
+        tasks::submit(database, &charged(&owner, 1)).await.unwrap();
+        let mut tomorrow = charged(&owner, 1);
+        tomorrow.quota = Some(Place {
+            day: day(NOW) + 1,
+            limit: 1,
+        });
+        tasks::submit(database, &tomorrow).await.unwrap();
+        assert_eq!(quotas::purge(database, day(NOW) + 1).await.unwrap(), 1);
+        assert_eq!(used(database, &owner).await, 0, "{}", fixture.name);
+    }
+}
