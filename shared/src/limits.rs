@@ -191,6 +191,8 @@ pub const HEADER_MS_MAX: u64 = 15_000;
 /// How long running requests get when the server stops, milliseconds.
 pub const SHUTDOWN_MS_MAX: u64 = 35_000;
 
+/// A connection of our own that is kept for the next request to the same host, seconds.
+pub const EGRESS_IDLE_S_MAX: u64 = 30;
 /// One call of the rented proxies' provider (VA-5), milliseconds.
 pub const PROXY_CALL_MS_MAX: u64 = 5_000;
 /// What the provider may answer, bytes.

@@ -9,14 +9,17 @@ pub mod finish;
 pub mod http;
 pub mod hub;
 pub mod lease;
+pub mod proxies;
 pub mod queue;
 pub mod rescue;
+pub mod retry;
 pub mod video;
 pub mod ytdlp;
 
 use crate::database::Handle;
 use crate::settings::Settings;
 use hub::Hub;
+use proxies::Proxies;
 use shared::auth::signature::FileKeys;
 use shared::store::Database;
 use shared::store::queue::Held;
@@ -38,6 +41,7 @@ pub struct Worker {
     pub hub: Hub,
     pub ytdlp: Ytdlp,
     pub file_keys: FileKeys,
+    pub proxies: Proxies,
     /// The claims being worked on, and how to stop each.
     running: Mutex<HashMap<Held, CancellationToken>>,
     /// Something may be due.
@@ -57,6 +61,7 @@ impl Worker {
             hub: Hub::default(),
             ytdlp,
             file_keys: FileKeys::parse(&settings.files.kids)?,
+            proxies: Proxies::new(&settings)?,
             running: Mutex::default(),
             wake: Notify::new(),
             parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),

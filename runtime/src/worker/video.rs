@@ -1,18 +1,21 @@
 //! One attempt at one download: yt-dlp into the task's folder, then [`super::finish`].
 
+use super::proxies::{NoProxy, Purpose};
 use super::ytdlp::{DownloadError, DownloadJob};
-use super::{Worker, finish};
+use super::{Worker, finish, retry};
 use crate::clock::now_ms;
+use crate::egress::Upstream;
 use crate::fault;
 use shared::Result;
 use shared::domain::media::Quality;
-use shared::domain::task::{Failure, Status, backoff_ms};
+use shared::domain::proxy::Rented;
+use shared::domain::task::{Failure, Status};
 use shared::limits::{FOLDER_WAIT_MS_MAX, PROGRESS_ROW_MS};
-use shared::store::queue::{self, Held, Sequel};
+use shared::store::queue::{self, Held};
+use shared::store::sites;
 use shared::store::tasks::{self, Task};
 use shared::wire::media::DownloadSpec;
-use shared::wire::task::{Attempt, Progress, TaskError};
-use shared::wire::time::rfc3339;
+use shared::wire::task::Progress;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +30,8 @@ pub const LOCK: &str = ".lock";
 enum Ended {
     Finished,
     Failed(Failure),
+    /// It did not begin and uses up no try; milliseconds until it is worth beginning.
+    Postponed(i64),
     /// The claim is lost or the worker stops.
     Stopped,
 }
@@ -41,7 +46,9 @@ pub async fn run(worker: Arc<Worker>, task: Task, claim: Held, cancel: Cancellat
         source = task.name,
         "attempt started"
     );
-    let ended = match attempt(&worker, &task, &claim, &cancel).await {
+    // `host:port` of the proxy that the attempt went through.
+    let mut proxy = None;
+    let ended = match attempt(&worker, &task, &claim, &cancel, &mut proxy).await {
         Ok(ended) => ended,
         Err(error) => {
             tracing::error!(%error, task_id = task.task_id, "attempt broke off");
@@ -53,7 +60,8 @@ pub async fn run(worker: Arc<Worker>, task: Task, claim: Held, cancel: Cancellat
     };
     let outcome = match ended {
         Ended::Finished => Ok("finished"),
-        Ended::Failed(failure) => fail(&worker, &task, &claim, &failure).await,
+        Ended::Failed(failure) => retry::fail(&worker, &task, &claim, &failure, proxy).await,
+        Ended::Postponed(wait_ms) => retry::postpone(&worker, &claim, wait_ms).await,
         Ended::Stopped => clean_up_lost(&worker, &claim).await.map(|()| "stopped"),
     };
     tracing::info!(
@@ -75,6 +83,7 @@ async fn attempt(
     task: &Task,
     claim: &Held,
     cancel: &CancellationToken,
+    proxy: &mut Option<String>,
 ) -> Result<Ended> {
     let spec = DownloadSpec::from_json(&task.spec)?;
     let folder = worker.task_folder(&task.task_id).join("work");
@@ -89,20 +98,42 @@ async fn attempt(
     if let Err(error) = tokio::fs::create_dir_all(&folder).await {
         return Ok(Ended::Failed(disk_failure(&error)));
     }
+    let purpose = Purpose {
+        attempt: Some((&task.task_id, task.attempt)),
+        site: &task.site,
+        was_refused: retry::was_refused(task),
+    };
+    let rented = match worker.rent_proxy(purpose).await {
+        Ok(rented) => rented,
+        Err(NoProxy::Failed(failure)) => return Ok(Ended::Failed(failure)),
+        Err(NoProxy::NotNow { wait_ms }) => return Ok(Ended::Postponed(wait_ms)),
+    };
+    *proxy = rented.as_ref().map(Rented::name);
     fault::point("download:started");
     let timeout = Duration::from_secs(worker.settings.media.task_timeout_s);
-    let download = download(worker, task, claim, &spec, &folder, cancel);
+    let upstream = rented.map(Upstream::from);
+    let download = download(worker, task, claim, &spec, &folder, upstream, cancel);
     let downloaded = match tokio::time::timeout(timeout, download).await {
-        Ok(Ok(downloaded)) => downloaded,
-        Ok(Err(DownloadError::Cancelled)) => return Ok(Ended::Stopped),
-        Ok(Err(DownloadError::Failure(failure))) => return Ok(Ended::Failed(failure)),
-        Err(_) => {
-            return Ok(Ended::Failed(Failure::retryable(
-                "timeout",
-                "The download took longer than its limit.",
-            )));
-        }
+        Ok(downloaded) => downloaded,
+        Err(_) => Err(DownloadError::Failure(Failure::retryable(
+            "timeout",
+            "The download took longer than its limit.",
+        ))),
     };
+    if let Some(proxy) = &proxy {
+        let outcome = match &downloaded {
+            Ok(_) => "succeeded",
+            Err(DownloadError::Cancelled) => "cancelled",
+            Err(DownloadError::Failure(failure)) => failure.code,
+        };
+        worker.note_proxy(purpose, Some(proxy), outcome).await;
+    }
+    let downloaded = match downloaded {
+        Ok(downloaded) => downloaded,
+        Err(DownloadError::Cancelled) => return Ok(Ended::Stopped),
+        Err(DownloadError::Failure(failure)) => return Ok(Ended::Failed(failure)),
+    };
+    sites::forgive(&*worker.database, &task.site).await?;
     let ready = match finish::prepare(task, &spec, &folder, downloaded).await {
         Ok(ready) => ready,
         Err(error) => return Ok(Ended::Failed(disk_failure(&error))),
@@ -151,6 +182,7 @@ async fn download(
     claim: &Held,
     spec: &DownloadSpec,
     folder: &Path,
+    upstream: Option<Upstream>,
     cancel: &CancellationToken,
 ) -> std::result::Result<super::ytdlp::Downloaded, DownloadError> {
     let internal = |error: shared::Error| {
@@ -164,7 +196,7 @@ async fn download(
         format: spec.format,
         folder: folder.to_owned(),
         max_bytes: worker.settings.media.max_bytes,
-        upstream: None,
+        upstream,
     };
     // Listeners hear at once; the row gets the newest now and then, however slow the database is.
     let (newest, lines) = watch::channel((task.progress.clone(), task.updated_at));
@@ -219,64 +251,9 @@ async fn closed(lines: &watch::Receiver<(String, i64)>) {
     while lines.changed().await.is_ok() {}
 }
 
-/// Records a failed attempt: back to the queue, failed, or a dead letter.
-async fn fail(
-    worker: &Worker,
-    task: &Task,
-    claim: &Held,
-    failure: &Failure,
-) -> Result<&'static str> {
-    let now = now_ms();
-    let queue = &worker.settings.queue;
-    let (sequel, word) = if !failure.retryable {
-        (Sequel::Fail, "failed")
-    } else if task.attempt > queue.max_retries {
-        (Sequel::Bury, "dead")
-    } else {
-        let wait = backoff_ms(
-            task.attempt,
-            queue.backoff_initial_ms,
-            queue.backoff_max_ms,
-            jitter(),
-        );
-        (Sequel::Retry { run_at: now + wait }, "retry")
-    };
-    tracing::warn!(
-        task_id = task.task_id,
-        request_id = task.request_id,
-        attempt = task.attempt,
-        code = failure.code,
-        reason = failure.message,
-        sequel = word,
-        "attempt failed"
-    );
-    let error = TaskError {
-        code: failure.code.to_owned(),
-        message: failure.message.clone(),
-    };
-    let mut attempts: Vec<Attempt> = serde_json::from_str(&task.attempts).unwrap_or_default();
-    attempts.push(Attempt {
-        attempt: task.attempt,
-        error: error.clone(),
-        at: rfc3339(now),
-    });
-    let error = serde_json::to_string(&error).map_err(shared::Error::internal)?;
-    let attempts = serde_json::to_string(&attempts).map_err(shared::Error::internal)?;
-    match queue::fail(&*worker.database, claim, sequel, &error, &attempts, now).await? {
-        Some(task) => {
-            worker.hub.publish(&task);
-            if sequel == Sequel::Fail {
-                remove_folder(worker, &task.task_id).await;
-            }
-        }
-        None => clean_up_lost(worker, claim).await?,
-    }
-    Ok(word)
-}
-
 /// After the claim is lost: a cancelled or deleted task leaves nothing behind; one that the worker gives
 /// back, or that another claimed, keeps its parts.
-async fn clean_up_lost(worker: &Worker, claim: &Held) -> Result<()> {
+pub(super) async fn clean_up_lost(worker: &Worker, claim: &Held) -> Result<()> {
     if worker.stop.is_cancelled() {
         return Ok(());
     }
@@ -287,7 +264,7 @@ async fn clean_up_lost(worker: &Worker, claim: &Held) -> Result<()> {
     Ok(())
 }
 
-async fn remove_folder(worker: &Worker, task_id: &str) {
+pub(super) async fn remove_folder(worker: &Worker, task_id: &str) {
     let folder = worker.task_folder(task_id);
     match tokio::fs::remove_dir_all(&folder).await {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -305,9 +282,4 @@ fn disk_failure(error: &std::io::Error) -> Failure {
         }
         _ => Failure::retryable("internal", "The file could not be stored."),
     }
-}
-
-/// A number in 0..1 from the random half of a UUID.
-fn jitter() -> f64 {
-    f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
 }

@@ -174,6 +174,32 @@ pub async fn fail(
     rows.first().map(task_from).transpose()
 }
 
+/// Puts back a claim whose attempt did not begin; it uses up no attempt. `None` when the claim is lost.
+pub async fn postpone(
+    database: &dyn Database,
+    claim: &Held,
+    run_at: i64,
+    now: i64,
+) -> Result<Option<Task>> {
+    let sql = format!(
+        "UPDATE tasks SET status = 'queued', attempt = attempt - 1, run_at = $3, updated_at = $4, \
+           lease_owner = NULL, lease_expires_at = NULL \
+         WHERE task_id = $1 AND fence = $2 AND status = 'running' RETURNING {COLUMNS}"
+    );
+    let rows = database
+        .query(
+            &sql,
+            &[
+                claim.task_id.as_str().into(),
+                claim.fence.into(),
+                run_at.into(),
+                now.into(),
+            ],
+        )
+        .await?;
+    rows.first().map(task_from).transpose()
+}
+
 /// Gives every claim of a stopping worker back; what it began uses up no attempt (PF-10).
 pub async fn release(database: &dyn Database, worker_id: &str, now: i64) -> Result<u64> {
     database

@@ -18,6 +18,7 @@ pub struct Task {
     pub name: String,
     pub spec: String,
     pub request_id: String,
+    pub site: String,
     pub attempt: i64,
     pub rescues: i64,
     pub fence: i64,
@@ -33,7 +34,7 @@ pub struct Task {
     pub finished_at: Option<i64>,
 }
 
-pub(super) const COLUMNS: &str = "task_id, kind, owner_id, status, name, spec, request_id, attempt, rescues, \
+pub(super) const COLUMNS: &str = "task_id, kind, owner_id, status, name, spec, request_id, site, attempt, rescues, \
      fence, progress, error, attempts, result, file_path, expires_at, created_at, updated_at, \
      started_at, finished_at";
 
@@ -46,6 +47,7 @@ pub(super) fn task_from(row: &Row) -> Result<Task> {
         name: row.get("name")?,
         spec: row.get("spec")?,
         request_id: row.get("request_id")?,
+        site: row.get("site")?,
         attempt: row.get("attempt")?,
         rescues: row.get("rescues")?,
         fence: row.get("fence")?,

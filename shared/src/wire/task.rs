@@ -53,6 +53,12 @@ pub struct TaskResult {
 pub struct Attempt {
     pub attempt: i64,
     pub error: TaskError,
+    /// `host:port` of the rented proxy; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// Whether the site refused us, so that the next attempt takes another proxy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
     pub at: String,
 }
 

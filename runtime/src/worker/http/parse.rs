@@ -2,13 +2,16 @@
 
 use super::reply::{Failure, success};
 use crate::clock::now_ms;
+use crate::egress::Upstream;
 use crate::worker::Worker;
+use crate::worker::proxies::{NoProxy, Purpose};
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use shared::auth::secret::sha256;
 use shared::domain::media::MediaUrl;
+use shared::domain::proxy::Rented;
 use shared::limits::{BODY_BYTES_MAX, PARSE_CACHE_S, PARSE_WAIT_MS_MAX};
 use shared::store::parses;
 use shared::wire::media::{ParseAnswer, ParseRequest};
@@ -87,7 +90,31 @@ async fn parse_and_keep(
             "Too many URLs are being looked at; please try again shortly.",
         ));
     };
-    let answer = worker.ytdlp.parse(url, None).await?;
+    let site = url.site();
+    let purpose = Purpose {
+        attempt: None,
+        site: &site,
+        was_refused: false,
+    };
+    let rented = match worker.rent_proxy(purpose).await {
+        Ok(rented) => rented,
+        Err(NoProxy::Failed(failure)) => return Err(failure),
+        Err(NoProxy::NotNow { .. }) => {
+            return Err(shared::domain::task::Failure::retryable(
+                "busy",
+                "No proxy can be had for this site just now; please try again shortly.",
+            ));
+        }
+    };
+    let proxy = rented.as_ref().map(Rented::name);
+    let answer = worker.ytdlp.parse(url, rented.map(Upstream::from)).await;
+    if let Some(proxy) = &proxy {
+        let outcome = answer
+            .as_ref()
+            .map_or_else(|failure| failure.code, |_| "succeeded");
+        worker.note_proxy(purpose, Some(proxy), outcome).await;
+    }
+    let answer = answer?;
     let json = serde_json::to_string(&answer).unwrap_or_default();
     let kept_until = now_ms() + PARSE_CACHE_S * 1000;
     if let Err(error) = parses::keep(&*worker.database, hash, &json, kept_until).await {
