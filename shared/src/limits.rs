@@ -217,3 +217,12 @@ pub const WORKER_BEAT_MS: u64 = 5_000;
 pub const DISK_LOOK_MS: u64 = 2_000;
 /// A worker that has said nothing for so long counts as gone, milliseconds.
 pub const WORKER_GONE_MS: i64 = 20_000;
+
+/// The disk's usage at which operators are warned (VA-13), percent.
+pub const DISK_WARNING_PERCENT: f64 = 85.0;
+/// The usage at which quick downloads are removed before their time, percent.
+pub const DISK_RELIEF_PERCENT: f64 = 90.0;
+/// The usage at which new tasks wait, percent.
+pub const DISK_WAIT_PERCENT: f64 = 95.0;
+/// Workers and cookie jars in one answer.
+pub const OPERATOR_ITEMS_MAX: i64 = 1000;

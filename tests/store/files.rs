@@ -55,6 +55,43 @@ async fn a_quick_download_expires_and_an_archive_does_not() {
 }
 
 #[tokio::test]
+async fn early_expiry_takes_the_quick_downloads_that_end_first() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        for _ in 0..4 {
+            tasks::submit(database, &new_task(&id())).await.unwrap();
+        }
+        let second = finish_one(database, NOW, Some(NOW + 200)).await;
+        let first = finish_one(database, NOW, Some(NOW + 100)).await;
+        let third = finish_one(database, NOW, Some(NOW + 300)).await;
+        let archive = finish_one(database, NOW, None).await;
+        let expired = files::expire_early(database, NOW, 2).await.unwrap();
+        let mut ids: Vec<&str> = expired
+            .iter()
+            .map(|(file, _)| file.task_id.as_str())
+            .collect();
+        ids.sort_unstable();
+        let mut expected = [first.task_id.as_str(), second.task_id.as_str()];
+        expected.sort_unstable();
+        assert_eq!(ids, expected, "{}", fixture.name);
+        assert!(expired.iter().all(|(_, size)| *size == 42));
+        let mut present = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = files::present(database, &after, 1).await.unwrap();
+            let Some(row) = page.into_iter().next() else {
+                break;
+            };
+            after.clone_from(&row.task_id);
+            present.push(row.task_id);
+        }
+        let mut left = [third.task_id, archive.task_id];
+        left.sort();
+        assert_eq!(present, left);
+    }
+}
+
+#[tokio::test]
 async fn a_deleted_row_goes_after_its_file() {
     for fixture in both().await {
         let database = &*fixture.database;

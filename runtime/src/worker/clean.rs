@@ -1,29 +1,31 @@
-//! Removes what nobody may have any more: files of deleted tasks at once; expired quick downloads, folders
-//! without a row, and spent sessions, tickets and cached answers every `media.clean_interval_s`, by exactly
-//! one worker at a time (VA-12).
+//! Removes what nobody may have any more: files of deleted tasks at once; expired quick downloads, what the
+//! sweep finds, and spent sessions, tickets and cached answers every `media.clean_interval_s`; quick downloads
+//! before their time when the disk is full (VA-13). By exactly one worker at a time (VA-12).
 
-use super::Worker;
+use super::{Worker, sweep};
 use crate::clock::now_ms;
 use shared::Result;
-use shared::limits::CANCEL_POLL_MS;
-use shared::store::files::{self, Disposable, Known};
-use shared::store::{duties, logins, parses, sessions, tickets};
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use shared::domain::quota;
+use shared::limits::{
+    CANCEL_POLL_MS, DISK_LOOK_MS, PROXY_EVENT_MS, SITE_FORGIVEN_MS, WORKER_GONE_MS,
+};
+use shared::store::files::{self, Disposable};
+use shared::store::{duties, logins, parses, proxies, quotas, sessions, sites, tickets, workers};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Rows in one go.
-const BATCH: i64 = 200;
+pub(super) const BATCH: i64 = 200;
+/// Rows in one go when room is made: no more files than needed go before their time.
+const RELIEF_BATCH: i64 = 10;
 const DUTY: &str = "clean";
 /// How long the duty is held without being taken again.
 const LEASE_MAX: Duration = Duration::from_secs(60);
-/// A temporary folder that no row has known for so long is rubbish.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(48 * 3600);
-
 pub async fn run(worker: Arc<Worker>) {
     let interval = Duration::from_secs(worker.settings.media.clean_interval_s);
     let mut next_sweep = Instant::now();
+    let mut next_relief = Instant::now();
     loop {
         if let Err(error) = remove_deleted(&worker).await {
             tracing::error!(%error, "could not remove deleted files");
@@ -40,6 +42,12 @@ pub async fn run(worker: Arc<Worker>) {
             };
             next_sweep = Instant::now() + wait;
         }
+        if worker.disk.usage().needs_relief() && Instant::now() >= next_relief {
+            if let Err(error) = relieve(&worker).await {
+                tracing::error!(%error, "could not make room on the disk");
+            }
+            next_relief = Instant::now() + Duration::from_millis(DISK_LOOK_MS);
+        }
         if !worker.pause(Duration::from_millis(CANCEL_POLL_MS)).await {
             return;
         }
@@ -51,19 +59,41 @@ fn lease(worker: &Worker) -> Duration {
 }
 
 /// Takes or keeps the duty.
-async fn hold(worker: &Worker) -> Result<bool> {
+pub(super) async fn hold(worker: &Worker) -> Result<bool> {
     let now = now_ms();
     let lease = i64::try_from(lease(worker).as_millis()).unwrap_or(i64::MAX / 2);
     duties::hold(&*worker.database, DUTY, &worker.id, now, now + lease).await
 }
 
-/// One sweep, if no other worker has the duty. Returns whether it was done.
+/// One round, if no other worker has the duty. Returns whether it was done.
 async fn run_one(worker: &Worker) -> Result<bool> {
     let now = now_ms();
+    let Some(expired) = expire(worker, now).await? else {
+        return Ok(false);
+    };
+    let orphans = sweep::run_one(worker).await?;
+    let database = &*worker.database;
+    sessions::purge(database, now).await?;
+    logins::purge(database, now).await?;
+    tickets::purge(database, now).await?;
+    parses::purge(database, now).await?;
+    quotas::purge(database, quota::day(now)).await?;
+    sites::purge(database, now - SITE_FORGIVEN_MS).await?;
+    proxies::purge(database, now - PROXY_EVENT_MS).await?;
+    workers::purge(database, now - WORKER_GONE_MS).await?;
+    if expired + orphans > 0 {
+        tracing::info!(expired, orphans, "cleaned up");
+    }
+    Ok(true)
+}
+
+/// Removes the quick downloads whose time is over and says how many; `None` when another worker has the
+/// duty.
+async fn expire(worker: &Worker, now: i64) -> Result<Option<usize>> {
     let mut expired = 0;
     loop {
         if !hold(worker).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let batch = files::expire(&*worker.database, now, BATCH).await?;
         expired += batch.len();
@@ -71,18 +101,39 @@ async fn run_one(worker: &Worker) -> Result<bool> {
             remove_files(worker, file).await;
         }
         if batch.is_empty() {
-            break;
+            return Ok(Some(expired));
         }
     }
-    let orphans = remove_orphans(worker).await?;
-    sessions::purge(&*worker.database, now).await?;
-    logins::purge(&*worker.database, now).await?;
-    tickets::purge(&*worker.database, now).await?;
-    parses::purge(&*worker.database, now).await?;
-    if expired + orphans > 0 {
-        tracing::info!(expired, orphans, "cleaned up");
+}
+
+/// Makes room: what has expired goes first, then the quick downloads that end first, until the usage is back
+/// at the warning or none is left. Archives stay.
+async fn relieve(worker: &Worker) -> Result<()> {
+    let look = async || worker.disk.look().await.map_err(shared::Error::internal);
+    if expire(worker, now_ms()).await?.is_none() || !look().await?.needs_relief() {
+        return Ok(());
     }
-    Ok(true)
+    let excess = i64::try_from(worker.disk.usage().excess_bytes()).unwrap_or(i64::MAX);
+    let (mut files, mut freed) = (0, 0);
+    while freed < excess && hold(worker).await? {
+        let batch = files::expire_early(&*worker.database, now_ms(), RELIEF_BATCH).await?;
+        if batch.is_empty() {
+            break;
+        }
+        for (file, size) in &batch {
+            if remove_files(worker, file).await {
+                (files, freed) = (files + 1, freed + size);
+            }
+        }
+    }
+    if files > 0 {
+        tracing::warn!(
+            files,
+            bytes = freed,
+            "removed quick downloads before their time to make room"
+        );
+    }
+    look().await.map(drop)
 }
 
 /// The files, then the rows, of tasks that their owners deleted.
@@ -109,7 +160,7 @@ async fn remove_files(worker: &Worker, file: &Disposable) -> bool {
     clean
 }
 
-async fn remove(path: &Path) -> bool {
+pub(super) async fn remove(path: &Path) -> bool {
     let removed = match tokio::fs::metadata(path).await {
         Ok(found) if found.is_dir() => tokio::fs::remove_dir_all(path).await,
         Ok(_) => tokio::fs::remove_file(path).await,
@@ -122,94 +173,4 @@ async fn remove(path: &Path) -> bool {
         }
         _ => true,
     }
-}
-
-/// Removes what rows say is over and what lies beside the file that a row names, after a crash between
-/// disk and database. Returns how many.
-///
-/// What *no* row knows at all may belong to another database than the one that is open now (a mistyped
-/// URL, a restored backup): an archive is only reported, a temporary folder goes when it is old.
-async fn remove_orphans(worker: &Worker) -> Result<usize> {
-    let data_dir = worker.settings.data_dir.clone();
-    let found = tokio::task::spawn_blocking(move || candidates(&data_dir))
-        .await
-        .map_err(shared::Error::internal)?;
-    let mut removed = 0;
-    let ids: Vec<String> = found.keys().cloned().collect();
-    for batch in ids.chunks(usize::try_from(BATCH).unwrap_or(100)) {
-        hold(worker).await?;
-        let known: HashMap<String, Known> = files::known(&*worker.database, batch)
-            .await?
-            .into_iter()
-            .map(|row| (row.task_id.clone(), row))
-            .collect();
-        for task_id in batch {
-            for path in &found[task_id] {
-                let goes = match known.get(task_id) {
-                    Some(row) => is_over(worker, row, path),
-                    None => is_forgotten(worker, path),
-                };
-                if goes && remove(path).await {
-                    tracing::warn!(path = %path.display(), "removed an orphan");
-                    removed += 1;
-                }
-            }
-        }
-    }
-    Ok(removed)
-}
-
-/// Whether a path under a task's id may go: the task is over, or it is finished and its file is elsewhere.
-fn is_over(worker: &Worker, row: &Known, path: &Path) -> bool {
-    match &row.file_path {
-        _ if !row.in_use => true,
-        Some(file) => !worker.settings.data_dir.join(file).starts_with(path),
-        None => false,
-    }
-}
-
-fn is_forgotten(worker: &Worker, path: &Path) -> bool {
-    let is_temporary = path.starts_with(worker.settings.data_dir.join("tmp"));
-    let age = std::fs::metadata(path)
-        .and_then(|found| found.modified())
-        .ok()
-        .and_then(|at| at.elapsed().ok());
-    let is_old = age.is_some_and(|age| age > FORGOTTEN_AFTER);
-    if !is_temporary && is_old {
-        tracing::warn!(path = %path.display(), "no row knows this file; it is left alone");
-    }
-    is_temporary && is_old
-}
-
-/// What lies under `tmp/<task_id>` and `archive/<user>/<day>/<title>_<task_id>.<ext>`, by task.
-fn candidates(data_dir: &Path) -> HashMap<String, Vec<PathBuf>> {
-    let mut found: HashMap<String, Vec<PathBuf>> = HashMap::new();
-    for folder in entries(&data_dir.join("tmp")) {
-        if let Some(id) = folder.file_name().and_then(|name| name.to_str()) {
-            let inner = entries(&folder);
-            let whole = found.entry(id.to_owned()).or_default();
-            whole.extend(inner.iter().filter(|path| path.is_dir()).cloned());
-            whole.push(folder.clone());
-        }
-    }
-    for user in entries(&data_dir.join("archive")) {
-        for day in entries(&user) {
-            for file in entries(&day) {
-                let stem = file.file_stem().and_then(|name| name.to_str());
-                if let Some((_, id)) = stem.and_then(|stem| stem.rsplit_once('_')) {
-                    found.entry(id.to_owned()).or_default().push(file.clone());
-                }
-            }
-        }
-    }
-    found
-}
-
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect()
 }

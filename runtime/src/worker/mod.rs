@@ -1,10 +1,13 @@
 //! The native worker: what runs long or touches the disk. Each duty is a loop in a file of its own:
 //! `queue` claims and runs tasks, `lease` extends claims and notices lost ones, `rescue` puts tasks of dead
-//! workers back, `clean` removes files whose time is over, `changes` tells WebSockets what happened
-//! elsewhere. They share the [`Worker`] and hand over through rows.
+//! workers back, `clean` removes files whose time is over, `sweep` looks for what rows and disk say of each
+//! other, `disk` watches how full it is, `changes` tells WebSockets what happened elsewhere, `beat` tells
+//! admins how this worker is. They share the [`Worker`] and hand over through rows.
 
+pub mod beat;
 pub mod changes;
 pub mod clean;
+pub mod disk;
 pub mod finish;
 pub mod http;
 pub mod hub;
@@ -13,11 +16,13 @@ pub mod proxies;
 pub mod queue;
 pub mod rescue;
 pub mod retry;
+pub mod sweep;
 pub mod video;
 pub mod ytdlp;
 
 use crate::database::Handle;
 use crate::settings::Settings;
+use disk::Disk;
 use hub::Hub;
 use proxies::Proxies;
 use shared::auth::signature::FileKeys;
@@ -42,6 +47,7 @@ pub struct Worker {
     pub ytdlp: Ytdlp,
     pub file_keys: FileKeys,
     pub proxies: Proxies,
+    pub disk: Disk,
     /// The claims being worked on, and how to stop each.
     running: Mutex<HashMap<Held, CancellationToken>>,
     /// Something may be due.
@@ -62,6 +68,7 @@ impl Worker {
             ytdlp,
             file_keys: FileKeys::parse(&settings.files.kids)?,
             proxies: Proxies::new(&settings)?,
+            disk: Disk::new(&settings.data_dir),
             running: Mutex::default(),
             wake: Notify::new(),
             parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),
@@ -80,6 +87,8 @@ impl Worker {
         self.tasks.spawn(rescue::run(self.clone()));
         self.tasks.spawn(clean::run(self.clone()));
         self.tasks.spawn(changes::run(self.clone()));
+        self.tasks.spawn(disk::run(self.clone()));
+        self.tasks.spawn(beat::run(self.clone()));
     }
 
     /// Stops every duty and gives all claims back (PF-10).
@@ -95,6 +104,7 @@ impl Worker {
             Err(error) => tracing::error!(%error, "could not give the claims back"),
         }
         let _ = shared::store::duties::release(&*self.database, &self.id).await;
+        let _ = shared::store::workers::leave(&*self.database, &self.id).await;
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Held, CancellationToken>> {

@@ -50,6 +50,9 @@ pub async fn run_one(worker: &Arc<Worker>) -> Result<Outcome> {
         // Another worker may have the tools; here the task would only fail.
         return Ok(Outcome::Idle(IDLE_MS_MAX));
     }
+    if waits_for_disk(worker) {
+        return Ok(Outcome::Idle(IDLE_MS_MAX));
+    }
     let busy = worker.running().len();
     let places = worker.settings.media.concurrency.saturating_sub(busy);
     if places == 0 {
@@ -85,6 +88,11 @@ pub async fn run_one(worker: &Arc<Worker>) -> Result<Outcome> {
         });
     }
     Ok(Outcome::Claimed(count))
+}
+
+/// Whether new tasks wait for room on the disk (VA-13).
+pub fn waits_for_disk(worker: &Worker) -> bool {
+    worker.disk.usage().is_full()
 }
 
 fn room(worker: &Worker, places: usize) -> Room<'_> {

@@ -15,7 +15,7 @@ use crate::store::users::User;
 use crate::store::{logins, sessions, users};
 use crate::wire::account::TokensAnswer;
 
-/// Checks address and password. Errors: 40103, 42901 with `Retry-After`.
+/// Checks address and password. Errors: 40103, 42901 with `Retry-After`, 40301 for a blocked account.
 pub async fn check_password(
     call: &mut Call,
     audience: Audience,
@@ -38,7 +38,12 @@ pub async fn check_password(
     }
     logins::clear(database, &account).await?;
     logins::forgive(database, &address).await?;
-    user.ok_or_else(wrong_credentials)
+    let user = user.ok_or_else(wrong_credentials)?;
+    // Said only to whoever knows the password.
+    match user.blocked_at {
+        None => Ok(user),
+        Some(_) => Err(Error::new(Code::Forbidden, "This account is blocked.")),
+    }
 }
 
 async fn count(

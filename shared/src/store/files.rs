@@ -36,6 +36,39 @@ pub async fn expire(database: &dyn Database, now: i64, limit: i64) -> Result<Vec
     disposable_from(&rows)
 }
 
+/// As [`expire`] for quick downloads whose time is not over yet, the ones that end first before the others:
+/// the disk is full (VA-13). Returns their files with their sizes.
+pub async fn expire_early(
+    database: &dyn Database,
+    now: i64,
+    limit: i64,
+) -> Result<Vec<(Disposable, i64)>> {
+    let rows = database
+        .query(
+            "UPDATE tasks SET status = 'expired', updated_at = $1 WHERE task_id IN \
+               (SELECT task_id FROM tasks WHERE status = 'succeeded' AND expires_at IS NOT NULL \
+                ORDER BY expires_at LIMIT $2) AND status = 'succeeded' \
+             RETURNING task_id, file_path, COALESCE(file_size, 0) AS file_size",
+            &[now.into(), limit.into()],
+        )
+        .await?;
+    let sizes = rows.iter().map(|row| row.get("file_size"));
+    let sizes = sizes.collect::<Result<Vec<i64>>>()?;
+    Ok(disposable_from(&rows)?.into_iter().zip(sizes).collect())
+}
+
+/// Up to `limit` finished tasks whose file should be there, in the order of their ids after `after`.
+pub async fn present(database: &dyn Database, after: &str, limit: i64) -> Result<Vec<Disposable>> {
+    let rows = database
+        .query(
+            "SELECT task_id, file_path FROM tasks WHERE task_id > $1 AND status = 'succeeded' \
+               AND file_path IS NOT NULL AND deleted_at IS NULL ORDER BY task_id LIMIT $2",
+            &[after.into(), limit.into()],
+        )
+        .await?;
+    disposable_from(&rows)
+}
+
 /// Up to `limit` tasks that their owners deleted.
 pub async fn deleted(database: &dyn Database, limit: i64) -> Result<Vec<Disposable>> {
     let rows = database
