@@ -121,8 +121,9 @@ pub const TUNNEL_BUFFER_BYTES: usize = 16 * 1024;
 pub const PROCESS_LINE_BYTES_MAX: usize = 64 * 1024;
 /// Diagnostics of a child process that are kept, bytes.
 pub const PROCESS_STDERR_BYTES_MAX: usize = 64 * 1024;
-/// From SIGTERM to SIGKILL of a process group, milliseconds.
-pub const PROCESS_TERM_MS_MAX: u64 = 2_000;
+/// From SIGTERM to SIGKILL of a process group, milliseconds; with [`CANCEL_POLL_MS`] below the two seconds
+/// that a cancellation may take (VA-4).
+pub const PROCESS_TERM_MS_MAX: u64 = 1_000;
 /// Asking a tool for its version, seconds.
 pub const TOOL_CHECK_S_MAX: u64 = 30;
 /// Setting up a tool, seconds.

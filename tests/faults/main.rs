@@ -1,7 +1,10 @@
 //! What goes wrong on purpose: killed workers, stopped runners, media servers that misbehave.
 
 mod crash;
+mod disk;
+mod fairness;
 mod media_servers;
+mod proxies;
 mod stop;
 
 use tests::{Builder, TestApp, media};

@@ -29,11 +29,28 @@ pub fn clip() -> &'static Clip {
     })
 }
 
+/// The clip followed by a `free` box that fills it up to 20 MiB.
+pub(crate) fn large_clip() -> Bytes {
+    static LARGE: OnceLock<Bytes> = OnceLock::new();
+    LARGE
+        .get_or_init(|| {
+            let mut bytes = clip().bytes.to_vec();
+            let padding = LARGE_CLIP_BYTES - bytes.len();
+            let length = u32::try_from(padding).expect("a box of less than 4 GiB");
+            bytes.extend(length.to_be_bytes());
+            bytes.extend(b"free");
+            bytes.resize(LARGE_CLIP_BYTES, 0);
+            bytes.into()
+        })
+        .clone()
+}
+
 /// The folder with `index.m3u8` and its segments, the same clip as HLS.
 pub fn hls_folder() -> PathBuf {
     folder().join("hls")
 }
 
+const LARGE_CLIP_BYTES: usize = 20 * 1024 * 1024;
 /// Bytes of the clip at the least: small enough to be quick, large enough to act in its middle.
 const CLIP_BYTES_MIN: usize = 1024 * 1024;
 

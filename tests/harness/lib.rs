@@ -11,6 +11,7 @@ mod media_routes;
 mod media_server;
 mod product;
 mod progress;
+mod rented;
 mod tools;
 mod wait;
 
@@ -23,6 +24,8 @@ pub use database::TestDatabase;
 pub use media_server::{Seen, Shelf, media};
 pub use product::{binary, target_dir, workspace_root};
 pub use progress::ProgressSocket;
+pub use rented::{Manner, PROVIDER_KEY, PROXY_PASSWORD, Provider};
+pub use tools::ytdlp;
 pub use wait::{PATIENCE, eventually};
 
 use std::path::PathBuf;

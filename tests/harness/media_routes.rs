@@ -3,6 +3,7 @@
 //! | name | behaviour |
 //! | --- | --- |
 //! | `clip.mp4`, `*.clip.mp4` | the clip, with `Range`; any name before it |
+//! | `large.mp4` | the clip with 18 MiB of nothing behind it, 20 MiB in all; with `Range` |
 //! | `hls/…` | the clip as HLS |
 //! | `page` | HTML with a `<video>` of the clip and a Chinese title |
 //! | `slow.mp4` | a third of the clip at once, then slowly until released; with `Range` |
@@ -11,11 +12,12 @@
 //! | `endless.mp4` | a body without end and without length |
 //! | `empty.mp4`, `html.mp4` | no byte; an HTML page under a video's name |
 //! | `404.mp4`, `403.mp4`, `500.mp4` | that status |
+//! | `picky.mp4` | 403 or 429 as often as the test asked for, then the clip |
 //! | `flaky.mp4` | 500 as often as the test asked for, then the clip |
 //! | `redirect-metadata`, `redirect-loopback` | 302 to 169.254.169.254; to the forbidden listener |
 //! | `playlist`, `live.m3u8` | an RSS feed of two videos; a live HLS playlist |
 
-use crate::clips::{clip, hls_folder};
+use crate::clips::{clip, hls_folder, large_clip};
 use crate::media_server::{Seen, Shelf, Shelves};
 use axum::Router;
 use axum::body::Body;
@@ -89,6 +91,8 @@ async fn answer(
         "404.mp4" => StatusCode::NOT_FOUND.into_response(),
         "403.mp4" => StatusCode::FORBIDDEN.into_response(),
         "500.mp4" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "picky.mp4" if shelf.takes_a_failure() => shelf.refusal().into_response(),
+        "picky.mp4" => ranged(headers, clip().bytes.clone()),
         "flaky.mp4" if shelf.takes_a_failure() => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         "flaky.mp4" => ranged(headers, clip().bytes.clone()),
         "redirect-metadata" => redirect("http://169.254.169.254/latest/meta-data/"),
@@ -99,6 +103,7 @@ async fn answer(
         ),
         "playlist" => feed(&shelf),
         "live.m3u8" => live(),
+        "large.mp4" => ranged(headers, large_clip()),
         name if name.ends_with("clip.mp4") => ranged(headers, clip().bytes.clone()),
         name => match name.strip_prefix("hls/") {
             Some(name) => hls(headers, name).await,

@@ -4,6 +4,7 @@
 //! so that tests that run side by side do not see each other.
 
 use crate::media_routes;
+use axum::http::StatusCode;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -45,6 +46,7 @@ pub struct Shelf {
     forbidden: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     failures_left: Arc<Mutex<u32>>,
+    refusal: Arc<Mutex<StatusCode>>,
     released: watch::Sender<bool>,
 }
 
@@ -96,6 +98,7 @@ impl MediaServer {
             forbidden: self.forbidden,
             seen: Arc::default(),
             failures_left: Arc::default(),
+            refusal: Arc::new(Mutex::new(StatusCode::FORBIDDEN)),
             released: watch::Sender::new(false),
         };
         let mut shelves = self.shelves.lock().expect("nobody panics in here");
@@ -144,6 +147,17 @@ impl Shelf {
     /// `flaky.mp4` answers 500 so many times from here on.
     pub fn fail(&self, times: u32) {
         *self.failures_left.lock().expect("nobody panics in here") = times;
+    }
+
+    /// `picky.mp4` answers this status so many times from here on.
+    pub fn refuse(&self, status: u16, times: u32) {
+        let status = StatusCode::from_u16(status).expect("a status");
+        *self.refusal.lock().expect("nobody panics in here") = status;
+        self.fail(times);
+    }
+
+    pub(crate) fn refusal(&self) -> StatusCode {
+        *self.refusal.lock().expect("nobody panics in here")
     }
 
     pub(crate) fn record(&self, seen: Seen) {

@@ -10,7 +10,7 @@ const YTDLP: &str = "yt-dlp==2026.10.26";
 const FFMPEG: &str = "imageio-ffmpeg==0.6.0";
 
 /// `WHARF_TEST_YTDLP`, or the one on `PATH`, or one set up from PyPI.
-pub(crate) fn ytdlp() -> &'static Path {
+pub fn ytdlp() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
         std::env::var_os("WHARF_TEST_YTDLP")

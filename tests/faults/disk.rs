@@ -1,0 +1,140 @@
+//! The disk fills up (VA-13), and disk and rows disagree.
+
+use crate::sqlite;
+use std::path::PathBuf;
+use tests::{PATIENCE, TestApp, eventually, media, unique};
+
+/// A file that stands in for the file system: percent in use and bytes in all.
+struct StandIn(PathBuf);
+
+impl StandIn {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("wharf-disk-{}", unique()));
+        let disk = Self(path);
+        disk.set("50");
+        disk
+    }
+
+    fn set(&self, text: &str) {
+        let fresh = self.0.with_extension("new");
+        std::fs::write(&fresh, text).expect("the stand-in");
+        std::fs::rename(fresh, &self.0).expect("the stand-in");
+    }
+
+    fn start(&self) -> TestApp {
+        let path = self.0.to_str().expect("a plain path");
+        sqlite().env("WHARF_DISK_USAGE_FILE", path).start()
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_file(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn new_tasks_wait_while_the_disk_is_full() {
+    let disk = StandIn::new();
+    disk.set("96");
+    let app = disk.start();
+    eventually("the worker has looked", PATIENCE, async || {
+        app.log().contains("new tasks wait").then_some(())
+    })
+    .await;
+    let shelf = media().shelf();
+    let user = app.user().await;
+    let (task_id, _) = user.submit(&shelf.url("clip.mp4")).await;
+    user.parse(&shelf.url("clip.mp4")).await.ok();
+    let task = user.task(&task_id).await.ok();
+    assert_eq!(task["status"], "queued", "{task:#}");
+    disk.set("60");
+    user.succeeded(&task_id).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_loses_its_oldest_quick_downloads_and_no_archive() {
+    let disk = StandIn::new();
+    let app = disk.start();
+    let shelf = media().shelf();
+    let user = app.user().await;
+    let mut quick = Vec::new();
+    for n in 0..2 {
+        let task_id = user.submit(&shelf.url(&format!("{n}.clip.mp4"))).await.0;
+        user.succeeded(&task_id).await;
+        quick.push(task_id);
+    }
+    let archived = serde_json::json!({ "url": shelf.url("a.clip.mp4"), "mode": "archive" });
+    let data = user.download_with(&archived).await.ok_with(202);
+    let archive = data["task_id"].as_str().expect("an id").to_owned();
+    let kept = user.succeeded(&archive).await;
+    disk.set("86");
+    eventually("a warning", PATIENCE, async || {
+        app.log().contains("it is filling up").then_some(())
+    })
+    .await;
+    assert_eq!(user.task(&quick[0]).await.ok()["status"], "succeeded");
+    // One percent of this disk is less than a clip: a single file brings the usage down.
+    disk.set("90 1000000");
+    let first = eventually("room is made", PATIENCE, async || {
+        let task = user.task(&quick[0]).await.ok();
+        (task["status"] == "expired").then_some(task)
+    })
+    .await;
+    assert!(
+        !app.data().join("tmp").join(&quick[0]).exists(),
+        "{first:#}"
+    );
+    assert_eq!(user.file_of_task(&quick[0]).await.status, 410);
+    disk.set("50");
+    let file = user.file_of_task(&archive).await;
+    assert_eq!(
+        (file.status, file.body.len() as u64),
+        (
+            200_u16,
+            kept["result"]["file_size"].as_u64().expect("a size")
+        )
+    );
+}
+
+#[tokio::test]
+async fn files_without_row_and_rows_without_file_are_reported_and_left_alone() {
+    let app = sqlite().config("media = { clean_interval_s = 1 }").start();
+    let shelf = media().shelf();
+    let user = app.user().await;
+    let archived = serde_json::json!({ "url": shelf.url("a.clip.mp4"), "mode": "archive" });
+    let data = user.download_with(&archived).await.ok_with(202);
+    let task_id = data["task_id"].as_str().expect("an id").to_owned();
+    user.succeeded(&task_id).await;
+    let archive = app.data().join("archive");
+    let file = tests::files_under(&archive)
+        .pop()
+        .expect("the archive's file");
+    let stray = archive.join("somebody/20260101/a stray file.mp4");
+    std::fs::create_dir_all(stray.parent().expect("a folder")).expect("the folder");
+    std::fs::write(&stray, "left here").expect("the stray file");
+    std::fs::rename(&file, app.data().join("elsewhere")).expect("the file goes");
+    let admin = app.admin().await;
+    let findings = eventually("both are found", PATIENCE, async || {
+        let findings = admin.get("/admin/api/v1/findings").await.ok();
+        (findings["total"] == 2).then_some(findings)
+    })
+    .await;
+    let text = findings.to_string();
+    assert!(
+        text.contains("a stray file.mp4") && text.contains("file_without_row"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&task_id) && text.contains("row_without_file"),
+        "{text}"
+    );
+    assert!(stray.exists(), "it was removed");
+    std::fs::rename(app.data().join("elsewhere"), &file).expect("the file comes back");
+    std::fs::remove_file(&stray).expect("the stray file goes");
+    eventually("nothing is found any more", PATIENCE, async || {
+        let findings = admin.get("/admin/api/v1/findings").await.ok();
+        (findings["total"] == 0).then_some(())
+    })
+    .await;
+}
