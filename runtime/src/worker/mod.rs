@@ -5,6 +5,7 @@
 
 pub mod changes;
 pub mod clean;
+pub mod delivery;
 pub mod finish;
 pub mod http;
 pub mod hub;
@@ -16,6 +17,7 @@ pub mod ytdlp;
 
 use crate::database::Handle;
 use crate::settings::Settings;
+use delivery::Delivery;
 use hub::Hub;
 use shared::auth::signature::FileKeys;
 use shared::store::Database;
@@ -38,6 +40,7 @@ pub struct Worker {
     pub hub: Hub,
     pub ytdlp: Ytdlp,
     pub file_keys: FileKeys,
+    pub delivery: Delivery,
     /// The claims being worked on, and how to stop each.
     running: Mutex<HashMap<Held, CancellationToken>>,
     /// Something may be due.
@@ -57,6 +60,7 @@ impl Worker {
             hub: Hub::default(),
             ytdlp,
             file_keys: FileKeys::parse(&settings.files.kids)?,
+            delivery: Delivery::new(&settings.delivery),
             running: Mutex::default(),
             wake: Notify::new(),
             parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),

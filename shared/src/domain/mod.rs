@@ -7,5 +7,6 @@ pub mod forwarded;
 pub mod media;
 pub mod page;
 pub mod progress;
+pub mod ranges;
 pub mod request_id;
 pub mod task;
