@@ -1,5 +1,7 @@
 //! Serves HTTP/1.1 on a listener until told to stop; running requests then get time to end.
 
+mod stall;
+
 use crate::host::Host;
 use axum::Router;
 use axum::body::Body;
@@ -14,7 +16,9 @@ use hyper_util::service::TowerToHyperService;
 use shared::domain::forwarded::TrustedProxies;
 use shared::limits::{
     CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADER_MS_MAX, HEADERS_MAX, SHUTDOWN_MS_MAX,
+    WRITE_STALL_MS_MAX,
 };
+use stall::Unstalled;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -108,6 +112,11 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
                 continue;
             }
         };
+        // Small answers leave at once instead of waiting for the client's acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, %client, "TCP_NODELAY cannot be set");
+        }
+        let stream = Unstalled::new(stream, Duration::from_millis(WRITE_STALL_MS_MAX));
         let connection = connection(stream, client, router.clone());
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -128,16 +137,12 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 }
 
 fn connection(
-    stream: TcpStream,
+    stream: Unstalled<TcpStream>,
     client: SocketAddr,
     router: Router,
 ) -> impl hyper_util::server::graceful::GracefulConnection<
     Error = Box<dyn std::error::Error + Send + Sync>,
 > + Send {
-    // Small answers leave at once instead of waiting for the client's acknowledgement.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, %client, "TCP_NODELAY cannot be set");
-    }
     let service = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(client));
@@ -159,4 +164,45 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Bytes;
+    use futures_util::stream;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    /// Serves one connection a body without end that holds `held`, with this patience for a stalled write.
+    async fn serve_endless(listener: TcpListener, limit: Duration, held: Arc<Semaphore>) -> String {
+        let (stream, client) = listener.accept().await.expect("a client");
+        let endless = move || async move {
+            let place = held.acquire_owned().await.expect("it is open");
+            Body::from_stream(stream::repeat_with(move || {
+                let _place = &place;
+                Ok::<_, std::io::Error>(Bytes::from_static(&[0; 64 * 1024]))
+            }))
+        };
+        let router = Router::new().route("/", axum::routing::get(endless));
+        let served = connection(Unstalled::new(stream, limit), client, router).await;
+        format!("{served:?}")
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stops_reading_loses_its_connection_and_its_place() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let places = Arc::new(Semaphore::new(1));
+        let limit = Duration::from_millis(50);
+        let served = tokio::spawn(serve_endless(listener, limit, places.clone()));
+        let mut client = TcpStream::connect(address).await.expect("it listens");
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        client.write_all(request).await.expect("a request");
+        client.read_u8().await.expect("an answer");
+        assert_eq!(places.available_permits(), 0);
+        // Reads no more.
+        let served = served.await.expect("it ends");
+        assert!(served.contains("TimedOut"), "{served}");
+        assert_eq!(places.available_permits(), 1);
+    }
 }

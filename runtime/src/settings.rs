@@ -1,13 +1,13 @@
 //! Every setting, with its default. Flags beat the environment (`WHARF_<SECTION>_<KEY>`), the environment
 //! beats the file, the file beats the defaults. What is wrong is reported all at once.
 
+mod check;
+
 use anyhow::bail;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
-use shared::auth::signature::FileKeys;
-use shared::domain::forwarded::TrustedProxies;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,7 @@ pub struct Settings {
     pub media: Media,
     pub queue: Queue,
     pub files: Files,
+    pub delivery: Delivery,
     pub worker: Worker,
     pub proxy: Proxy,
     pub quota: Quota,
@@ -127,6 +128,17 @@ pub struct Files {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// Bodies of files under way at once on one worker.
+    pub max_transfers: usize,
+    /// For all connections of one user together, bytes per second; 0: unlimited.
+    pub user_bytes_per_s: u64,
+    /// For all users together, bytes per second; 0: unlimited.
+    pub total_bytes_per_s: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Worker {
     /// Where `wharf work` listens.
     pub listen: SocketAddr,
@@ -191,6 +203,16 @@ impl Default for Files {
     }
 }
 
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            max_transfers: 50,
+            user_bytes_per_s: 0,
+            total_bytes_per_s: 0,
+        }
+    }
+}
+
 impl Default for Worker {
     fn default() -> Self {
         Self {
@@ -214,8 +236,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-const SECTIONS: [&str; 8] = [
-    "egress", "media", "queue", "files", "worker", "proxy", "quota", "keys",
+const SECTIONS: [&str; 9] = [
+    "egress", "media", "queue", "files", "delivery", "worker", "proxy", "quota", "keys",
 ];
 const TOP: [&str; 5] = [
     "listen",
@@ -252,6 +274,7 @@ impl Settings {
             media: section(&figment, "media", &mut wrong),
             queue: section(&figment, "queue", &mut wrong),
             files: section(&figment, "files", &mut wrong),
+            delivery: section(&figment, "delivery", &mut wrong),
             worker: section(&figment, "worker", &mut wrong),
             proxy: section(&figment, "proxy", &mut wrong),
             quota: section(&figment, "quota", &mut wrong),
@@ -269,87 +292,6 @@ impl Settings {
         }
         settings.data_dir = std::path::absolute(&settings.data_dir)?;
         Ok(settings)
-    }
-
-    fn check(&self, wrong: &mut Vec<String>) {
-        let mut require = |holds: bool, rule: &str| {
-            if !holds {
-                wrong.push(rule.to_owned());
-            }
-        };
-        let is_postgres =
-            |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");
-        require(
-            self.database_url.is_empty() || is_postgres(&self.database_url),
-            "database_url: is empty (SQLite) or begins with postgres://",
-        );
-        let is_http =
-            |url: &str| url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
-        require(
-            is_http(&self.public_url),
-            "public_url: is an http or https URL",
-        );
-        require(
-            is_http(&self.files.url),
-            "files.url: is an http or https URL",
-        );
-        require(
-            is_http(&self.worker.url),
-            "worker.url: is an http or https URL",
-        );
-        require(
-            self.media.concurrency >= 1,
-            "media.concurrency: is at least 1",
-        );
-        require(
-            self.media.task_timeout_s >= 1,
-            "media.task_timeout_s: is at least 1",
-        );
-        require(
-            self.media.clean_interval_s >= 1,
-            "media.clean_interval_s: is at least 1",
-        );
-        let endpoint = self.proxy.endpoint.replace("{api_key}", "key");
-        require(
-            endpoint.is_empty() || (is_http(&endpoint) && url::Url::parse(&endpoint).is_ok()),
-            "proxy.endpoint: is empty or an http or https URL",
-        );
-        require(self.queue.lease_s >= 1, "queue.lease_s: is at least 1");
-        require(
-            self.queue.backoff_initial_ms >= 0,
-            "queue.backoff_initial_ms: is not negative",
-        );
-        require(
-            self.queue.backoff_max_ms >= self.queue.backoff_initial_ms,
-            "queue.backoff_max_ms: is at least queue.backoff_initial_ms",
-        );
-        require(
-            self.queue.max_retries >= 0,
-            "queue.max_retries: is not negative",
-        );
-        require(self.files.url_ttl_s >= 1, "files.url_ttl_s: is at least 1");
-        let kids = &self.files.kids;
-        require(
-            kids.is_empty() || FileKeys::parse(kids).is_ok(),
-            "files.kids: is empty (generated) or kid:hex,… with at least 32 digits each",
-        );
-        let keys = &self.keys;
-        for (name, key) in [
-            ("users", &keys.users),
-            ("projects", &keys.projects),
-            ("sites", &keys.sites),
-            ("admins", &keys.admins),
-            ("worker", &keys.worker),
-        ] {
-            let rule = format!("keys.{name}: is empty (generated) or has at least 32 characters");
-            require(key.is_empty() || key.len() >= 32, &rule);
-        }
-        if let Err(error) = TrustedProxies::parse(&self.trusted_proxies) {
-            require(false, &format!("trusted_proxies: {}", error.message));
-        }
-        if let Err(error) = shared::domain::egress::AllowList::parse(&self.egress.allow) {
-            require(false, &format!("egress.allow: {}", error.message));
-        }
     }
 }
 

@@ -101,8 +101,21 @@ pub const PARSE_WAIT_MS_MAX: u64 = 3000;
 pub const FOLDER_WAIT_MS_MAX: u64 = 15_000;
 /// Tasks that are sent as the current state when a WebSocket opens without `task_id`.
 pub const WEBSOCKET_TASKS_MAX: u32 = 100;
-/// Chunk of a delivered file, bytes.
-pub const DELIVERY_CHUNK_BYTES: usize = 64 * 1024;
+/// Chunk of a delivered file, bytes: small enough to stay in the processor's cache between reading and
+/// sending. A transfer holds two at the most.
+pub const DELIVERY_CHUNK_BYTES: usize = 256 * 1024;
+/// What a transfer sends without a pause before it lets others run, bytes.
+pub const DELIVERY_SLICE_BYTES: usize = 4 * 1024 * 1024;
+/// Ranges of one request; who asks for more gets the whole file.
+pub const RANGES_MAX: usize = 64;
+/// When a caller who found all places for transfers taken should come back, seconds.
+pub const DELIVERY_RETRY_S: u64 = 5;
+/// How often a bandwidth limit gives out what its rate allows, milliseconds.
+pub const BANDWIDTH_TICK_MS: u64 = 50;
+/// What a bandwidth limit lets through at once after a pause, in ticks.
+pub const BANDWIDTH_BURST_TICKS: usize = 5;
+/// The least that a transfer under a bandwidth limit sends at a time, bytes; it may take longer than a tick.
+pub const BANDWIDTH_PORTION_BYTES_MIN: usize = 512;
 
 /// Resolving one name at the egress door, milliseconds.
 pub const RESOLVE_MS_MAX: u64 = 5_000;
@@ -189,6 +202,8 @@ pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 pub const HEADERS_MAX: usize = 128;
 /// How long a client may take to send the head of a request, milliseconds.
 pub const HEADER_MS_MAX: u64 = 15_000;
+/// How long a client may leave a write waiting without taking a byte of it, milliseconds.
+pub const WRITE_STALL_MS_MAX: u64 = 60_000;
 /// How long running requests get when the server stops, milliseconds.
 pub const SHUTDOWN_MS_MAX: u64 = 35_000;
 

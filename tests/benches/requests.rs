@@ -11,6 +11,8 @@
 //!
 //! `cargo bench --package tests --bench requests`
 
+#[path = "figures/cpu.rs"]
+mod cpu;
 mod figures;
 #[path = "requests/load.rs"]
 mod load;

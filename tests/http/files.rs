@@ -4,15 +4,15 @@ use crate::{shared, sqlite};
 use reqwest::Method;
 use tests::{Answer, TestApp, User, clip, media};
 
-struct Finished<'a> {
-    user: User<'a>,
-    task_id: String,
+pub struct Finished<'a> {
+    pub user: User<'a>,
+    pub task_id: String,
     /// A temporary URL.
-    url: String,
+    pub url: String,
 }
 
 /// A finished download of this route.
-async fn finished<'a>(app: &'a TestApp, name: &str) -> Finished<'a> {
+pub async fn finished<'a>(app: &'a TestApp, name: &str) -> Finished<'a> {
     let user = app.user().await;
     let (task_id, _) = user.submit(&media().shelf().url(name)).await;
     user.succeeded(&task_id).await;
@@ -118,12 +118,101 @@ async fn ranges_are_served_as_asked() {
         "bytes=x-y",
         "bytes=9-3",
         "bytes=-",
-        "bytes=0-1,4-5",
+        "bytes=0-1,9-3",
     ] {
         let answer = with_header(shared(), &done.url, "range", range).await;
         assert_eq!(answer.status, 200, "{range}: {answer}");
     }
     let answer = with_header(shared(), &done.url, "range", "bytes=-0").await;
+    assert_eq!(answer.status, 416, "{answer}");
+}
+
+/// The parts of a `multipart/byteranges` answer: `Content-Range` and bytes.
+fn parts_of(answer: &Answer) -> Vec<(String, Vec<u8>)> {
+    let kind = answer.header("content-type");
+    let boundary = kind.strip_prefix("multipart/byteranges; boundary=");
+    let boundary = boundary.unwrap_or_else(|| panic!("{kind}"));
+    assert_eq!(
+        answer.header("content-length"),
+        answer.body.len().to_string()
+    );
+    let mut rest = answer.body.as_ref();
+    let mut parts = Vec::new();
+    let first = format!("--{boundary}\r\n");
+    let mut before = first.as_bytes();
+    let next = format!("\r\n--{boundary}\r\n");
+    while let Some(part) = rest.strip_prefix(before) {
+        before = next.as_bytes();
+        let end = part.windows(4).position(|four| four == b"\r\n\r\n");
+        let (head, body) = part.split_at(end.expect("a head"));
+        let head = String::from_utf8_lossy(head).to_lowercase();
+        assert!(head.contains("content-type: video/mp4"), "{head}");
+        let range = head.split("content-range: ").nth(1).expect("a range");
+        let range = range.split("\r\n").next().expect("a line").to_owned();
+        let ends: Vec<usize> = range
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|number| number.parse().ok())
+            .collect();
+        let (bytes, after) = body[4..].split_at(ends[1] + 1 - ends[0]);
+        parts.push((range, bytes.to_owned()));
+        rest = after;
+    }
+    assert_eq!(rest, format!("\r\n--{boundary}--\r\n").as_bytes());
+    parts
+}
+
+#[tokio::test]
+async fn several_ranges_come_as_parts_of_one_answer() {
+    let done = finished(shared(), "clip.mp4").await;
+    let whole = &clip().bytes;
+    let size = whole.len();
+    let large = 700_000;
+    for (range, expected) in [
+        ("bytes=0-0,-1", vec![(0, 0), (size - 1, size - 1)]),
+        ("bytes=500-599, 0-9", vec![(500, 599), (0, 9)]),
+        ("bytes=0-9,20-29,5-12", vec![(0, 12), (20, 29)]),
+        (
+            "bytes=0-699999,1000000-",
+            vec![(0, large - 1), (1_000_000, size - 1)],
+        ),
+    ] {
+        let answer = with_header(shared(), &done.url, "range", range).await;
+        assert_eq!(answer.status, 206, "{range}: {answer}");
+        assert_eq!(answer.header("content-range"), "");
+        assert_eq!(answer.header("etag"), format!("\"{}\"", clip().sha256));
+        let expected: Vec<(String, Vec<u8>)> = expected
+            .into_iter()
+            .map(|(first, last)| {
+                let bytes = whole.slice(first..=last).to_vec();
+                (format!("bytes {first}-{last}/{size}"), bytes)
+            })
+            .collect();
+        assert!(parts_of(&answer) == expected, "{range}: other parts");
+    }
+    // One part is left of these.
+    for range in [
+        "bytes=0-9,10-19",
+        "bytes=5-19,0-9",
+        "bytes=0-19,99999999-,-0",
+    ] {
+        let answer = with_header(shared(), &done.url, "range", range).await;
+        assert_eq!(answer.status, 206, "{range}: {answer}");
+        assert_eq!(answer.header("content-range"), format!("bytes 0-19/{size}"));
+        assert!(answer.body == whole.slice(0..20), "{range}: other bytes");
+    }
+}
+
+#[tokio::test]
+async fn more_ranges_than_are_worth_it_give_the_whole() {
+    let done = finished(shared(), "clip.mp4").await;
+    let many: Vec<String> = (0..100).map(|n| format!("{0}-{0}", 2 * n)).collect();
+    for range in [&many.join(","), "0-,0-", "0-,-1,0-0"] {
+        let range = format!("bytes={range}");
+        let answer = with_header(shared(), &done.url, "range", &range).await;
+        assert_eq!(answer.status, 200, "{range}");
+        assert!(answer.body == clip().bytes, "{range}: other bytes");
+    }
+    let answer = with_header(shared(), &done.url, "range", "bytes=99999999-,-0").await;
     assert_eq!(answer.status, 416, "{answer}");
 }
 
@@ -144,6 +233,26 @@ async fn what_the_client_has_is_not_sent_again() {
     }
     let answer = with_header(shared(), &done.url, "if-none-match", "\"other\"").await;
     assert_eq!(answer.status, 200, "{}", answer.status);
+    let modified = answer.header("last-modified").to_owned();
+    for (since, status) in [
+        (modified.as_str(), 304),
+        ("Fri, 01 Jan 2100 00:00:00 GMT", 304),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 200),
+        ("yesterday", 200),
+    ] {
+        let answer = with_header(shared(), &done.url, "if-modified-since", since).await;
+        assert_eq!(answer.status, status, "{since}");
+    }
+    // The ETag counts where both are there (RFC 9110, 13.1.3).
+    let answer = shared()
+        .anonymous()
+        .send(Method::GET, &done.url, |request| {
+            request
+                .header("if-none-match", "\"other\"")
+                .header("if-modified-since", &modified)
+        })
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.status);
 }
 
 #[tokio::test]
@@ -162,6 +271,10 @@ async fn a_range_is_served_only_of_the_file_that_the_client_knows() {
     };
     assert_eq!(ask(&format!("\"{}\"", clip().sha256)).await, 206);
     assert_eq!(ask("\"other\"").await, 200);
+    assert_eq!(ask(&format!("W/\"{}\"", clip().sha256)).await, 200);
+    let whole = shared().anonymous().get(&done.url).await;
+    assert_eq!(ask(whole.header("last-modified")).await, 206);
+    assert_eq!(ask("Fri, 01 Jan 2100 00:00:00 GMT").await, 200);
 }
 
 #[tokio::test]
@@ -171,6 +284,7 @@ async fn a_client_that_wants_another_copy_gets_none() {
         ("if-match", format!("\"{}\"", clip().sha256), 200),
         ("if-match", "*".to_owned(), 200),
         ("if-match", "\"other\"".to_owned(), 412),
+        ("if-match", format!("W/\"{}\"", clip().sha256), 412),
         (
             "if-unmodified-since",
             "Thu, 01 Jan 1970 00:00:00 GMT".to_owned(),
@@ -196,20 +310,24 @@ async fn a_signed_url_is_good_for_its_own_name_only() {
 }
 
 #[tokio::test]
-async fn head_shows_the_headers_alone() {
+async fn head_shows_the_headers_of_get_alone() {
     let done = finished(shared(), "clip.mp4").await;
-    let answer = shared()
+    let get = shared().anonymous().get(&done.url).await;
+    let head = shared()
         .anonymous()
         .send(Method::HEAD, &done.url, |request| {
             request.header("range", "bytes=0-9")
         })
         .await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.header("content-length"),
-        clip().bytes.len().to_string()
-    );
-    assert!(answer.body.is_empty());
+    assert_eq!(head.status, 200);
+    assert!(head.body.is_empty());
+    for name in get.headers.keys() {
+        let differs = matches!(name.as_str(), "date" | "x-request-id");
+        assert!(
+            differs || head.headers.get(name) == get.headers.get(name),
+            "{name}: {head:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod admin;
 mod apart;
 mod auth;
 mod bodies;
+mod delivery;
 mod download;
 mod files;
 mod openapi;

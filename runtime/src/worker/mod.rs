@@ -7,6 +7,7 @@
 pub mod beat;
 pub mod changes;
 pub mod clean;
+pub mod delivery;
 pub mod disk;
 pub mod finish;
 pub mod http;
@@ -22,6 +23,7 @@ pub mod ytdlp;
 
 use crate::database::Handle;
 use crate::settings::Settings;
+use delivery::Delivery;
 use disk::Disk;
 use hub::Hub;
 use proxies::Proxies;
@@ -48,6 +50,7 @@ pub struct Worker {
     pub file_keys: FileKeys,
     pub proxies: Proxies,
     pub disk: Disk,
+    pub delivery: Delivery,
     /// The claims being worked on, and how to stop each.
     running: Mutex<HashMap<Held, CancellationToken>>,
     /// Something may be due.
@@ -69,6 +72,7 @@ impl Worker {
             file_keys: FileKeys::parse(&settings.files.kids)?,
             proxies: Proxies::new(&settings)?,
             disk: Disk::new(&settings.data_dir),
+            delivery: Delivery::new(&settings.delivery),
             running: Mutex::default(),
             wake: Notify::new(),
             parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),

@@ -10,5 +10,6 @@ pub mod page;
 pub mod progress;
 pub mod proxy;
 pub mod quota;
+pub mod ranges;
 pub mod request_id;
 pub mod task;

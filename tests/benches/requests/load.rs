@@ -1,5 +1,6 @@
 //! The load: kept-alive HTTP/1.1 connections, each with one request under way.
 
+use crate::cpu::cpu_time;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -8,9 +9,6 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-
-/// What one clock tick in `/proc/<pid>/stat` is on Linux.
-const TICK: Duration = Duration::from_millis(10);
 
 /// A server and what is asked of it.
 pub struct Target {
@@ -106,16 +104,4 @@ impl Target {
         assert_eq!(status, StatusCode::OK, "{}: {body:?}", self.name);
         body
     }
-}
-
-/// User and system time of a process so far.
-fn cpu_time(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The second field is the program's name in brackets and may hold blanks; `utime` and `stime` are the
-    // 14th and 15th.
-    let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let ticks = fields.split(' ').skip(11).take(2);
-    TICK * ticks
-        .filter_map(|tick| tick.parse::<u32>().ok())
-        .sum::<u32>()
 }

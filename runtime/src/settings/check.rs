@@ -1,0 +1,95 @@
+//! What must hold of the settings beyond their types.
+
+use super::Settings;
+use shared::auth::signature::FileKeys;
+use shared::domain::egress::AllowList;
+use shared::domain::forwarded::TrustedProxies;
+use shared::limits::CONNECTIONS_MAX;
+
+impl Settings {
+    /// Adds a line for each rule that does not hold.
+    pub(super) fn check(&self, wrong: &mut Vec<String>) {
+        let mut require = |holds: bool, rule: &str| {
+            if !holds {
+                wrong.push(rule.to_owned());
+            }
+        };
+        let is_postgres =
+            |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");
+        require(
+            self.database_url.is_empty() || is_postgres(&self.database_url),
+            "database_url: is empty (SQLite) or begins with postgres://",
+        );
+        let is_http =
+            |url: &str| url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
+        require(
+            is_http(&self.public_url),
+            "public_url: is an http or https URL",
+        );
+        require(
+            is_http(&self.files.url),
+            "files.url: is an http or https URL",
+        );
+        require(
+            is_http(&self.worker.url),
+            "worker.url: is an http or https URL",
+        );
+        require(
+            self.media.concurrency >= 1,
+            "media.concurrency: is at least 1",
+        );
+        require(
+            self.media.task_timeout_s >= 1,
+            "media.task_timeout_s: is at least 1",
+        );
+        require(
+            self.media.clean_interval_s >= 1,
+            "media.clean_interval_s: is at least 1",
+        );
+        let endpoint = self.proxy.endpoint.replace("{api_key}", "key");
+        require(
+            endpoint.is_empty() || (is_http(&endpoint) && url::Url::parse(&endpoint).is_ok()),
+            "proxy.endpoint: is empty or an http or https URL",
+        );
+        require(self.queue.lease_s >= 1, "queue.lease_s: is at least 1");
+        require(
+            self.queue.backoff_initial_ms >= 0,
+            "queue.backoff_initial_ms: is not negative",
+        );
+        require(
+            self.queue.backoff_max_ms >= self.queue.backoff_initial_ms,
+            "queue.backoff_max_ms: is at least queue.backoff_initial_ms",
+        );
+        require(
+            self.queue.max_retries >= 0,
+            "queue.max_retries: is not negative",
+        );
+        require(self.files.url_ttl_s >= 1, "files.url_ttl_s: is at least 1");
+        require(
+            (1..=CONNECTIONS_MAX).contains(&self.delivery.max_transfers),
+            "delivery.max_transfers: is between 1 and 20000",
+        );
+        let kids = &self.files.kids;
+        require(
+            kids.is_empty() || FileKeys::parse(kids).is_ok(),
+            "files.kids: is empty (generated) or kid:hex,… with at least 32 digits each",
+        );
+        let keys = &self.keys;
+        for (name, key) in [
+            ("users", &keys.users),
+            ("projects", &keys.projects),
+            ("sites", &keys.sites),
+            ("admins", &keys.admins),
+            ("worker", &keys.worker),
+        ] {
+            let rule = format!("keys.{name}: is empty (generated) or has at least 32 characters");
+            require(key.is_empty() || key.len() >= 32, &rule);
+        }
+        if let Err(error) = TrustedProxies::parse(&self.trusted_proxies) {
+            require(false, &format!("trusted_proxies: {}", error.message));
+        }
+        if let Err(error) = AllowList::parse(&self.egress.allow) {
+            require(false, &format!("egress.allow: {}", error.message));
+        }
+    }
+}
