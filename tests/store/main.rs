@@ -3,6 +3,7 @@
 mod accounts;
 mod caches;
 mod files;
+mod overview;
 mod queue;
 mod queue_model;
 mod tasks;

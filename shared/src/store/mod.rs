@@ -17,6 +17,7 @@ pub mod duties;
 pub mod files;
 pub mod logins;
 pub mod migrations;
+pub mod overview;
 pub mod parses;
 pub mod queue;
 pub mod sessions;
