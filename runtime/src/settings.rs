@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::auth::signature::FileKeys;
 use shared::domain::forwarded::TrustedProxies;
+use shared::limits::METRICS_TOKEN_BYTES_MIN;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,7 @@ pub struct Settings {
     pub queue: Queue,
     pub files: Files,
     pub worker: Worker,
+    pub metrics: Metrics,
     pub keys: Keys,
 }
 
@@ -95,6 +97,13 @@ pub struct Worker {
     pub url: String,
 }
 
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// What `/metrics` wants as a bearer token; empty: nothing.
+    pub token: String,
+}
+
 /// Secrets that several machines on one PostgreSQL share; empty ones are generated at first start and kept
 /// in `<data_dir>/keys.toml`.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -111,6 +120,12 @@ pub struct Keys {
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys(…)")
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics(…)")
     }
 }
 
@@ -172,7 +187,9 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-const SECTIONS: [&str; 6] = ["egress", "media", "queue", "files", "worker", "keys"];
+const SECTIONS: [&str; 7] = [
+    "egress", "media", "queue", "files", "worker", "metrics", "keys",
+];
 const TOP: [&str; 5] = [
     "listen",
     "data_dir",
@@ -209,6 +226,7 @@ impl Settings {
             queue: section(&figment, "queue", &mut wrong),
             files: section(&figment, "files", &mut wrong),
             worker: section(&figment, "worker", &mut wrong),
+            metrics: section(&figment, "metrics", &mut wrong),
             keys: section(&figment, "keys", &mut wrong),
         };
         settings.check(&mut wrong);
@@ -239,18 +257,13 @@ impl Settings {
         );
         let is_http =
             |url: &str| url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
-        require(
-            is_http(&self.public_url),
-            "public_url: is an http or https URL",
-        );
-        require(
-            is_http(&self.files.url),
-            "files.url: is an http or https URL",
-        );
-        require(
-            is_http(&self.worker.url),
-            "worker.url: is an http or https URL",
-        );
+        for (name, url) in [
+            ("public_url", &self.public_url),
+            ("files.url", &self.files.url),
+            ("worker.url", &self.worker.url),
+        ] {
+            require(is_http(url), &format!("{name}: is an http or https URL"));
+        }
         require(
             self.media.concurrency >= 1,
             "media.concurrency: is at least 1",
@@ -281,6 +294,11 @@ impl Settings {
         require(
             kids.is_empty() || FileKeys::parse(kids).is_ok(),
             "files.kids: is empty (generated) or kid:hex,… with at least 32 digits each",
+        );
+        let token = &self.metrics.token;
+        require(
+            token.is_empty() || token.len() >= METRICS_TOKEN_BYTES_MIN,
+            "metrics.token: is empty (open to all) or has at least 16 characters",
         );
         let keys = &self.keys;
         for (name, key) in [

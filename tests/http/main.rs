@@ -6,6 +6,7 @@ mod auth;
 mod bodies;
 mod download;
 mod files;
+mod metrics;
 mod openapi;
 mod parse;
 mod settings;

@@ -3,6 +3,7 @@
 
 pub mod door;
 pub mod forward_proxy;
+mod hop_by_hop;
 mod ticket;
 mod tunnel;
 

@@ -15,6 +15,7 @@ pub mod video;
 pub mod ytdlp;
 
 use crate::database::Handle;
+use crate::metrics::worker::WorkerCounts;
 use crate::settings::Settings;
 use hub::Hub;
 use shared::auth::signature::FileKeys;
@@ -38,6 +39,7 @@ pub struct Worker {
     pub hub: Hub,
     pub ytdlp: Ytdlp,
     pub file_keys: FileKeys,
+    pub counts: WorkerCounts,
     /// The claims being worked on, and how to stop each.
     running: Mutex<HashMap<Held, CancellationToken>>,
     /// Something may be due.
@@ -57,6 +59,7 @@ impl Worker {
             hub: Hub::default(),
             ytdlp,
             file_keys: FileKeys::parse(&settings.files.kids)?,
+            counts: WorkerCounts::default(),
             running: Mutex::default(),
             wake: Notify::new(),
             parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),
@@ -90,6 +93,19 @@ impl Worker {
             Err(error) => tracing::error!(%error, "could not give the claims back"),
         }
         let _ = shared::store::duties::release(&*self.database, &self.id).await;
+    }
+
+    /// Downloads under way.
+    pub fn active_downloads(&self) -> usize {
+        self.running().len()
+    }
+
+    pub fn websocket_clients(&self) -> usize {
+        shared::limits::WEBSOCKETS_MAX.saturating_sub(self.sockets.available_permits())
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Held, CancellationToken>> {

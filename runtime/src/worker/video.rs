@@ -52,7 +52,10 @@ pub async fn run(worker: Arc<Worker>, task: Task, claim: Held, cancel: Cancellat
         }
     };
     let outcome = match ended {
-        Ended::Finished => Ok("finished"),
+        Ended::Finished => {
+            worker.counts.succeeded.inc();
+            Ok("finished")
+        }
         Ended::Failed(failure) => fail(&worker, &task, &claim, &failure).await,
         Ended::Stopped => clean_up_lost(&worker, &claim).await.map(|()| "stopped"),
     };
@@ -265,6 +268,11 @@ async fn fail(
     match queue::fail(&*worker.database, claim, sequel, &error, &attempts, now).await? {
         Some(task) => {
             worker.hub.publish(&task);
+            match sequel {
+                Sequel::Retry { .. } => worker.counts.retried.inc(),
+                Sequel::Fail => worker.counts.failed.inc(),
+                Sequel::Bury => worker.counts.dead.inc(),
+            };
             if sequel == Sequel::Fail {
                 remove_folder(worker, &task.task_id).await;
             }
@@ -282,7 +290,10 @@ async fn clean_up_lost(worker: &Worker, claim: &Held) -> Result<()> {
     }
     let task = tasks::find(&*worker.database, &claim.task_id).await?;
     if task.is_none_or(|task| matches!(task.status, Status::Cancelled | Status::Failed)) {
+        worker.counts.cancelled.inc();
         remove_folder(worker, &claim.task_id).await;
+    } else {
+        worker.counts.lost.inc();
     }
     Ok(())
 }

@@ -9,6 +9,8 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::TryStreamExt as _;
+use prometheus_client::metrics::counter::Counter;
 use shared::auth::signature::Signature;
 use shared::domain::file_name::content_disposition;
 use shared::domain::task::Status;
@@ -57,6 +59,7 @@ pub async fn deliver(
         etag: format!("\"{}\"", result.sha256),
         modified: modified(task.finished_at.unwrap_or(task.updated_at)),
         length,
+        sent_bytes: worker.counts.sent_bytes.clone(),
     };
     let mut response = copy.answer(file, &headers, method == Method::HEAD).await?;
     let has_file = !response.status().is_client_error();
@@ -101,6 +104,8 @@ struct Copy {
     etag: String,
     modified: SystemTime,
     length: u64,
+    /// What has been sent of all files.
+    sent_bytes: Counter,
 }
 
 impl Copy {
@@ -152,10 +157,11 @@ impl Copy {
             file.seek(SeekFrom::Start(first))
                 .await
                 .map_err(Error::internal)?;
-            Body::from_stream(ReaderStream::with_capacity(
-                file.take(count),
-                DELIVERY_CHUNK_BYTES,
-            ))
+            let chunks = ReaderStream::with_capacity(file.take(count), DELIVERY_CHUNK_BYTES);
+            let sent = self.sent_bytes.clone();
+            Body::from_stream(chunks.inspect_ok(move |chunk| {
+                sent.inc_by(chunk.len() as u64);
+            }))
         };
         let mut response = (status, body).into_response();
         set(
