@@ -1,5 +1,6 @@
 //! `GET /metrics` (PF-9, VA-15), and what is deployed beside it.
 
+mod deployed;
 mod scrape;
 
 use crate::{reaching, shared, sqlite};
