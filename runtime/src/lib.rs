@@ -9,6 +9,7 @@ pub mod fault;
 pub mod host;
 pub mod keys;
 pub mod log;
+pub mod metrics;
 pub mod process;
 pub mod server;
 pub mod settings;

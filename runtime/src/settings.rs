@@ -8,6 +8,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
+use shared::domain::quota::Levels;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,7 @@ pub struct Settings {
     pub worker: Worker,
     pub proxy: Proxy,
     pub quota: Quota,
+    pub metrics: Metrics,
     pub keys: Keys,
 }
 
@@ -96,6 +98,15 @@ pub struct Quota {
     pub vip: u32,
 }
 
+impl Quota {
+    pub fn levels(&self) -> Levels {
+        Levels {
+            user: self.user.into(),
+            vip: self.vip.into(),
+        }
+    }
+}
+
 impl Default for Quota {
     fn default() -> Self {
         Self { user: 20, vip: 200 }
@@ -146,6 +157,13 @@ pub struct Worker {
     pub url: String,
 }
 
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// What `/metrics` wants as a bearer token; empty: nothing.
+    pub token: String,
+}
+
 /// Secrets that several machines on one PostgreSQL share; empty ones are generated at first start and kept
 /// in `<data_dir>/keys.toml`.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -162,6 +180,12 @@ pub struct Keys {
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys(…)")
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics(…)")
     }
 }
 
@@ -236,8 +260,8 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-const SECTIONS: [&str; 9] = [
-    "egress", "media", "queue", "files", "delivery", "worker", "proxy", "quota", "keys",
+const SECTIONS: [&str; 10] = [
+    "egress", "media", "queue", "files", "delivery", "worker", "metrics", "proxy", "quota", "keys",
 ];
 const TOP: [&str; 5] = [
     "listen",
@@ -278,6 +302,7 @@ impl Settings {
             worker: section(&figment, "worker", &mut wrong),
             proxy: section(&figment, "proxy", &mut wrong),
             quota: section(&figment, "quota", &mut wrong),
+            metrics: section(&figment, "metrics", &mut wrong),
             keys: section(&figment, "keys", &mut wrong),
         };
         settings.check(&mut wrong);

@@ -194,6 +194,13 @@ pub const POSTGRES_LISTEN_RETRY_MS: u64 = 1_000;
 /// Notifications that wait for a slow listener.
 pub const POSTGRES_NOTIFICATIONS_MAX: usize = 1_024;
 
+/// For how long `/metrics` repeats what it has read of machine and database, milliseconds.
+pub const METRICS_READING_MS: u64 = 3_000;
+/// How long a scrape waits for the database, and for the file system, before it goes without, milliseconds.
+pub const METRICS_WAIT_MS_MAX: u64 = 2_000;
+/// A token for `/metrics`, bytes.
+pub const METRICS_TOKEN_BYTES_MIN: usize = 16;
+
 /// Connections at once on one listener.
 pub const CONNECTIONS_MAX: usize = 20_000;
 /// The head of a request, bytes.

@@ -7,6 +7,7 @@ mod bodies;
 mod delivery;
 mod download;
 mod files;
+mod metrics;
 mod openapi;
 mod parse;
 mod settings;

@@ -72,6 +72,7 @@ impl Runner {
             variables: BTreeMap::from([("peer".to_owned(), address.to_string())]),
             sqlite: BTreeMap::from([("default".to_owned(), sqlite.clone())]),
             cache_dir: workspace().join("target/test-guests"),
+            requests: Default::default(),
         };
         let host = Host::load_with(options, limits)
             .await

@@ -120,6 +120,7 @@ async fn all_misconfigurations_are_reported_together_with_their_component() {
         variables: BTreeMap::from([("peer".to_owned(), "a path/no port".to_owned())]),
         sqlite: BTreeMap::new(),
         cache_dir: folder.path().to_owned(),
+        requests: Default::default(),
     };
     let report = Host::load(options)
         .await

@@ -4,11 +4,13 @@
 use crate::queue::{ATTEMPTS, ERROR, finished, held};
 use crate::{NOW, both, claim, id, new_task};
 use shared::Code;
-use shared::domain::quota::{Place, day};
+use shared::domain::account::Role;
+use shared::domain::quota::{Levels, Place, day};
 use shared::limits::RESCUES_MAX;
 use shared::store::queue::{self, Sequel};
+use shared::store::quotas::LevelUse;
 use shared::store::tasks::{self, NewTask};
-use shared::store::{Database, quotas};
+use shared::store::{Database, quotas, users};
 
 fn charged(owner: &str, limit: i64) -> NewTask {
     NewTask {
@@ -134,6 +136,46 @@ async fn a_place_is_given_back_by_failure_dead_letter_and_lost_workers_and_kept_
             queue::rescue(database, now + 1000, ERROR).await.unwrap();
         }
         assert_eq!(used(database, &poisoned).await, 0, "{}", fixture.name);
+    }
+}
+
+#[tokio::test]
+async fn the_use_of_a_level_is_held_against_the_limits_of_its_users() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        for (email, role, own) in [
+            ("a@a.test", Role::User, None),
+            ("b@a.test", Role::User, Some(5)),
+            ("v@a.test", Role::Vip, None),
+        ] {
+            let mut user = crate::accounts::user(email, role);
+            user.daily_limit = own;
+            users::insert(database, &user).await.unwrap();
+            let change = users::Change {
+                daily_limit: Some(own),
+                ..users::Change::default()
+            };
+            users::change(database, &user.user_id, change, NOW)
+                .await
+                .unwrap()
+                .unwrap();
+            tasks::submit(database, &charged(&user.user_id, 5))
+                .await
+                .unwrap();
+        }
+        let levels = Levels { user: 20, vip: 200 };
+        let used = quotas::by_level(database, day(NOW), levels).await.unwrap();
+        let of = |role: &str, used, limit| LevelUse {
+            role: role.to_owned(),
+            used,
+            limit,
+        };
+        assert_eq!(
+            used,
+            [of("user", 2, 25), of("vip", 1, 200)],
+            "{}",
+            fixture.name
+        );
     }
 }
 

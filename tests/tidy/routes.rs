@@ -5,8 +5,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tests::workspace_root;
 
-/// Routes that the worker serves itself, so that no function names them.
-const WORKERS_ROUTES: [&str; 3] = ["/files/{}/{}", "/api/v1/ws/progress", "/health"];
+/// Routes that the binary serves itself, so that no function names them.
+const WORKERS_ROUTES: [&str; 4] = ["/files/{}/{}", "/api/v1/ws/progress", "/health", "/metrics"];
 
 /// The folders under `functions/`.
 pub fn functions() -> Vec<String> {
@@ -140,7 +140,7 @@ fn every_route_has_a_test() {
     for source in rust_under(&["tests/http", "tests/harness", "tests/faults"]) {
         for (at, _) in source.text.match_indices('/') {
             let rest = &source.text[at..];
-            let is_start = ["/api/", "/admin/", "/files/", "/health"]
+            let is_start = ["/api/", "/admin/", "/files/", "/health", "/metrics"]
                 .iter()
                 .any(|start| rest.starts_with(start));
             if !is_start {

@@ -27,11 +27,14 @@ async fn parse(call: &mut Call) -> Result<Answer> {
     let database = call.database().await?;
     let kept = parses::find(database, &sha256(url.as_str()), now_ms()).await?;
     call.release_database();
-    match kept {
+    let (mut answer, cache) = match kept {
         Some(kept) => {
             let kept: ParseAnswer = serde_json::from_str(&kept).map_err(Error::internal)?;
-            Answer::ok(&kept)
+            (Answer::ok(&kept)?, "hit")
         }
-        None => worker::parse(&call.request_id, &url).await,
-    }
+        None => (worker::parse(&call.request_id, &url).await?, "miss"),
+    };
+    // The runner counts these.
+    answer.headers.push(("x-cache", cache.to_owned()));
+    Ok(answer)
 }

@@ -3,6 +3,7 @@
 use crate::database::{Handle, SqlitePool};
 use crate::egress::{Door, ForwardProxy};
 use crate::host::{Host, HostOptions};
+use crate::metrics::requests::Requests;
 use crate::settings::{Flags, Settings};
 use crate::tools::Tools;
 use crate::worker::Worker;
@@ -98,6 +99,7 @@ pub async fn host(
     manifest: PathBuf,
     worker_url: &str,
     files_url: &str,
+    requests: &Requests,
 ) -> anyhow::Result<Arc<Host>> {
     let variables = variables(settings, worker_url, files_url);
     let sqlite: BTreeMap<String, Arc<SqlitePool>> = match handle {
@@ -113,6 +115,7 @@ pub async fn host(
         variables,
         sqlite,
         cache_dir: settings.data_dir.join("cache"),
+        requests: requests.clone(),
     };
     Host::load(options).await
 }

@@ -1,6 +1,8 @@
 //! `wharf serve`: the HTTP surface alone; workers run elsewhere on the same database.
 
 use super::parts;
+use crate::metrics::requests::Requests;
+use crate::metrics::{self, Metrics};
 use crate::server;
 use crate::settings::Flags;
 use crate::worker::http;
@@ -23,9 +25,19 @@ pub async fn run(flags: &Flags) -> anyhow::Result<()> {
         "" => &worker_url,
         url => url,
     };
-    let host = parts::host(&settings, &handle, manifest, &worker_url, files_url).await?;
-    let health = Router::new().route("/health", get(http::health));
-    let router = server::with_host(health, host);
+    let requests = Requests::default();
+    let host = parts::host(
+        &settings,
+        &handle,
+        manifest,
+        &worker_url,
+        files_url,
+        &requests,
+    )
+    .await?;
+    let metrics = Metrics::new(&settings, &handle, requests, Some(&host), None);
+    let own = Router::new().route("/health", get(http::health));
+    let router = server::with_host(own.merge(metrics::router(metrics)), host);
     let proxies = TrustedProxies::parse(&settings.trusted_proxies)?;
     let router = server::behind(router, proxies);
     parts::announce(&parts::local_url(address));

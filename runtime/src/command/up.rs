@@ -1,6 +1,8 @@
 //! `wharf up`: runner and worker in one process on one port.
 
 use super::parts;
+use crate::metrics::requests::Requests;
+use crate::metrics::{self, Metrics};
 use crate::server;
 use crate::settings::Flags;
 use crate::worker::http;
@@ -22,11 +24,14 @@ pub async fn run(flags: &Flags) -> anyhow::Result<()> {
         "" => public,
         url => url,
     };
+    let requests = Requests::default();
     let (host, worker) = tokio::try_join!(
-        parts::host(&settings, &handle, manifest, &local, files_url),
+        parts::host(&settings, &handle, manifest, &local, files_url, &requests),
         parts::worker(&settings, &handle),
     )?;
-    let router = server::with_host(http::router(worker.clone()), host);
+    let own = http::router(worker.clone(), &requests);
+    let metrics = Metrics::new(&settings, &handle, requests, Some(&host), Some(&worker));
+    let router = server::with_host(own.merge(metrics::router(metrics)), host);
     let proxies = TrustedProxies::parse(&settings.trusted_proxies)?;
     let router = server::behind(router, proxies);
     parts::announce(public);

@@ -1,6 +1,8 @@
 //! `wharf work`: the worker alone, beside `wharf serve` or real Spin (PF-3).
 
 use super::parts;
+use crate::metrics::requests::Requests;
+use crate::metrics::{self, Metrics};
 use crate::settings::Flags;
 use crate::worker::http;
 
@@ -11,7 +13,11 @@ pub async fn run(flags: &Flags) -> anyhow::Result<()> {
     let (listener, address) = parts::bind(listen).await?;
     let handle = parts::database(&settings).await?;
     let worker = parts::worker(&settings, &handle).await?;
-    let router = http::router(worker.clone()).fallback(http::no_such_route);
+    let requests = Requests::default();
+    let own = http::router(worker.clone(), &requests);
+    let own = http::alone(own, &requests);
+    let metrics = Metrics::new(&settings, &handle, requests, None, Some(&worker));
+    let router = own.merge(metrics::router(metrics));
     parts::announce(&parts::local_url(address));
     parts::serve_and_work(listener, router, &worker, shutdown).await;
     Ok(())

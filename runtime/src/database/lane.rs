@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -12,6 +13,8 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 struct Queue {
     jobs: Mutex<State>,
     filled: Condvar,
+    /// Threads that run a job.
+    busy: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -39,6 +42,11 @@ impl Lane {
                 .spawn(move || queue.serve(connection))?;
         }
         Ok(lane)
+    }
+
+    /// How many of the threads run a job.
+    pub(super) fn busy(&self) -> usize {
+        self.queue.busy.load(Ordering::Relaxed)
     }
 
     /// Puts a job at the end of the queue and waits for what it returns; `None` when it panicked.
@@ -89,10 +97,12 @@ impl Queue {
 
     fn serve(&self, mut connection: Connection) {
         while let Some(job) = self.next() {
+            self.busy.fetch_add(1, Ordering::Relaxed);
             // A bug in one job must not take the connection from all others.
             if catch_unwind(AssertUnwindSafe(|| job(&mut connection))).is_err() {
                 tracing::error!("a database job panicked");
             }
+            self.busy.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

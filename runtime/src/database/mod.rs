@@ -4,6 +4,7 @@ mod lane;
 pub mod postgres;
 pub mod script;
 pub mod sqlite;
+mod sqlite_value;
 mod watch_file;
 
 use anyhow::{Context, Result};
@@ -16,6 +17,28 @@ pub use sqlite::{SqliteDatabase, SqlitePool};
 
 /// The name of the SQLite file in the data folder.
 pub const SQLITE_FILE: &str = "wharf.db";
+
+/// Connections of a pool, or of several together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pool {
+    /// Open and waiting for work.
+    pub idle: usize,
+    pub in_use: usize,
+    /// How many there may be.
+    pub max: usize,
+}
+
+impl std::ops::Add for Pool {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            idle: self.idle + other.idle,
+            in_use: self.in_use + other.in_use,
+            max: self.max + other.max,
+        }
+    }
+}
 
 /// The product's database; cheap to clone.
 #[derive(Clone)]
@@ -45,6 +68,14 @@ impl Handle {
         match self {
             Self::Sqlite(pool) => Arc::new(SqliteDatabase(pool.clone())),
             Self::Postgres(database) => Arc::new(database.clone()),
+        }
+    }
+
+    /// The connections as they are.
+    pub fn pool(&self) -> Pool {
+        match self {
+            Self::Sqlite(pool) => pool.connections(),
+            Self::Postgres(database) => database.connections(),
         }
     }
 

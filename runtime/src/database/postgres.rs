@@ -42,6 +42,11 @@ impl PostgresDatabase {
         })
     }
 
+    /// The pool's connections as they are.
+    pub fn connections(&self) -> super::Pool {
+        connections(&self.pool)
+    }
+
     async fn client(&self) -> Result<Object> {
         self.pool.get().await.map_err(from_pool)
     }
@@ -76,6 +81,16 @@ impl PostgresDatabase {
             }
         });
         receiver
+    }
+}
+
+/// The connections of a pool as they are.
+pub fn connections(pool: &Pool) -> super::Pool {
+    let status = pool.status();
+    super::Pool {
+        idle: status.available,
+        in_use: status.size.saturating_sub(status.available),
+        max: status.max_size,
     }
 }
 

@@ -5,6 +5,7 @@
 //! `spawn_blocking`, because a statement that reads one row costs less than a thread of that pool.
 
 use super::lane::Lane;
+use super::sqlite_value::{Bound, from_sqlite, payload_bytes};
 use super::{script, watch_file};
 use async_trait::async_trait;
 use rusqlite::config::DbConfig;
@@ -15,6 +16,7 @@ use shared::limits::{
 use shared::store::{Database, Dialect, Row, Value, sqlite_placeholders};
 use shared::{Error, Result};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -27,6 +29,7 @@ pub struct SqlitePool {
     /// Fair: whoever asks first writes first.
     write_turn: Arc<Semaphore>,
     watcher: Arc<Mutex<Option<watch::Sender<u64>>>>,
+    busy: AtomicU64,
 }
 
 /// What one statement brought.
@@ -102,11 +105,28 @@ impl SqlitePool {
             writer: Lane::start("sqlite-write", vec![writer])?,
             write_turn: Arc::new(Semaphore::new(1)),
             watcher: Arc::default(),
+            busy: AtomicU64::new(0),
         }))
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The connections as they are. The writer is in use while a transaction is open.
+    pub fn connections(&self) -> super::Pool {
+        let writing = usize::from(self.write_turn.available_permits() == 0);
+        let in_use = (self.readers.busy() + writing).min(SQLITE_READERS + 1);
+        super::Pool {
+            idle: SQLITE_READERS + 1 - in_use,
+            in_use,
+            max: SQLITE_READERS + 1,
+        }
+    }
+
+    /// How many statements were refused because others, here or in another process, kept writing.
+    pub fn busy_count(&self) -> u64 {
+        self.busy.load(Ordering::Relaxed)
     }
 
     /// Runs one statement; `$1` and `?1` both stand for the first parameter.
@@ -131,7 +151,7 @@ impl SqlitePool {
             let _turn = turn;
             write(connection, &sql, &parameters)
         });
-        write.await.ok_or(SqliteError::Closed)?
+        self.counted(write.await.ok_or(SqliteError::Closed)?)
     }
 
     /// Begins a transaction (`BEGIN`, or an outermost `SAVEPOINT`): the writer thread belongs to it
@@ -170,8 +190,15 @@ impl SqlitePool {
         match tokio::time::timeout(wait, self.write_turn.clone().acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) => Err(SqliteError::Closed),
-            Err(_) => Err(SqliteError::Busy),
+            Err(_) => self.counted(Err(SqliteError::Busy)),
         }
+    }
+
+    fn counted<T>(&self, result: Result<T, SqliteError>) -> Result<T, SqliteError> {
+        if matches!(result, Err(SqliteError::Busy)) {
+            self.busy.fetch_add(1, Ordering::Relaxed);
+        }
+        result
     }
 
     /// A number that changes when anybody, also another process, has committed; it is polled every
@@ -352,39 +379,4 @@ fn collect(
         answer.rows.push(values);
     }
     Ok(())
-}
-
-/// A [`Value`] on its way into a statement, borrowed.
-struct Bound<'a>(&'a Value);
-
-impl rusqlite::ToSql for Bound<'_> {
-    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
-        use rusqlite::types::{ToSqlOutput, ValueRef};
-        Ok(ToSqlOutput::Borrowed(match self.0 {
-            Value::Null => ValueRef::Null,
-            Value::Integer(number) => ValueRef::Integer(*number),
-            Value::Real(number) => ValueRef::Real(*number),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
-            Value::Blob(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
-}
-
-fn from_sqlite(value: rusqlite::types::ValueRef<'_>) -> Value {
-    use rusqlite::types::ValueRef;
-    match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) => Value::Integer(number),
-        ValueRef::Real(number) => Value::Real(number),
-        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-    }
-}
-
-fn payload_bytes(value: &Value) -> usize {
-    match value {
-        Value::Text(text) => text.len(),
-        Value::Blob(bytes) => bytes.len(),
-        _ => 0,
-    }
 }

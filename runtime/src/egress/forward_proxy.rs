@@ -3,6 +3,7 @@
 //! without them the proxy answers 407, so no other local program can borrow it.
 
 use super::door::{Door, EgressError};
+use super::hop_by_hop::strip_hop_by_hop;
 use super::ticket::{Admission, ProxyTicket, Refusal, Tickets, Upstream, basic};
 use super::tunnel;
 use bytes::Bytes;
@@ -33,8 +34,6 @@ type ProxyBody = UnsyncBoxBody<Bytes, Cause>;
 
 /// The header that tells a refusal of ours from an answer of the site.
 const EGRESS_HEADER: HeaderName = HeaderName::from_static("x-wharf-egress");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// What every connection needs.
 struct Shared {
@@ -73,6 +72,11 @@ impl ForwardProxy {
     /// What the operator opened.
     pub fn allow_list(&self) -> &shared::domain::egress::AllowList {
         self.shared.door.allow_list()
+    }
+
+    /// Bytes that came in from outside since the start.
+    pub fn received_bytes(&self) -> u64 {
+        self.shared.tickets.received_bytes()
     }
 
     /// Admits one attempt of a task, through `upstream` where there is one. The ticket admits any number
@@ -306,33 +310,6 @@ fn target(uri: &Uri, default_port: Option<u16>) -> Result<(String, u16), Refusal
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
     Ok((bare.unwrap_or(host).to_owned(), port))
-}
-
-/// RFC 9110, 7.6.1: what concerns one connection only is not passed on.
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in [
-        header::CONNECTION,
-        header::PROXY_AUTHORIZATION,
-        header::PROXY_AUTHENTICATE,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        PROXY_CONNECTION,
-        KEEP_ALIVE,
-    ] {
-        headers.remove(name);
-    }
 }
 
 /// The answer's body, frame by frame; it breaks off when the ticket is overdrawn or revoked, or nothing

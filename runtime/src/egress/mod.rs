@@ -4,6 +4,7 @@
 pub mod client;
 pub mod door;
 pub mod forward_proxy;
+mod hop_by_hop;
 mod ticket;
 mod tunnel;
 

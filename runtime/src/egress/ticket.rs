@@ -42,6 +42,8 @@ pub(super) struct Admission {
     task_id: String,
     upstream: Option<Upstream>,
     received_bytes: AtomicU64,
+    /// What all tickets together received.
+    total_bytes: Arc<AtomicU64>,
     limit_bytes: AtomicU64,
     refusal: Mutex<Option<Refusal>>,
     revoked: CancellationToken,
@@ -63,6 +65,7 @@ impl Admission {
 
     /// Counts bytes that came from outside; false when the ticket is overdrawn.
     pub(super) fn count(&self, bytes: u64) -> bool {
+        self.total_bytes.fetch_add(bytes, Ordering::Relaxed);
         let received = self.received_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let admitted = received <= self.limit_bytes.load(Ordering::Relaxed);
         if !admitted {
@@ -133,7 +136,10 @@ impl Drop for ProxyTicket {
 
 /// The tickets that are out, by the value of `Proxy-Authorization`.
 #[derive(Default)]
-pub(super) struct Tickets(Mutex<HashMap<String, Arc<Admission>>>);
+pub(super) struct Tickets {
+    out: Mutex<HashMap<String, Arc<Admission>>>,
+    received_bytes: Arc<AtomicU64>,
+}
 
 impl Tickets {
     /// A ticket with fresh random credentials for the proxy at `address`. Errors: no randomness.
@@ -151,6 +157,7 @@ impl Tickets {
             task_id: task_id.to_owned(),
             upstream,
             received_bytes: AtomicU64::new(0),
+            total_bytes: self.received_bytes.clone(),
             limit_bytes: AtomicU64::new(u64::MAX),
             refusal: Mutex::new(None),
             revoked: CancellationToken::new(),
@@ -168,8 +175,13 @@ impl Tickets {
         self.out().get(authorization).cloned()
     }
 
+    /// Bytes that came in from outside on all tickets so far.
+    pub(super) fn received_bytes(&self) -> u64 {
+        self.received_bytes.load(Ordering::Relaxed)
+    }
+
     fn out(&self) -> MutexGuard<'_, HashMap<String, Arc<Admission>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,8 +5,9 @@ use super::capability::{Grants, outbound_http::Application, postgres::Pools};
 use super::instance::{ComponentHandler, InstanceLimits, InstanceState};
 use super::manifest::{self, Component, Manifest, Problems, Variable};
 use super::routes::Routes;
-use super::{Handler, engine, template};
+use super::{Target, engine, template};
 use crate::database::SqlitePool;
+use crate::metrics::requests::Requests;
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub struct HostOptions {
     pub sqlite: BTreeMap<String, Arc<SqlitePool>>,
     /// Where compiled components are kept.
     pub cache_dir: PathBuf,
+    /// Where requests are counted.
+    pub requests: Requests,
 }
 
 /// Loads everything or reports everything that is wrong.
@@ -32,11 +35,11 @@ pub async fn load(
     options: HostOptions,
     limits: InstanceLimits,
     application: &Application,
-) -> Result<Routes<Handler>> {
+    postgres: &Arc<Pools>,
+) -> Result<Routes<Target>> {
     let mut problems = Problems::default();
     let manifest = manifest::read(&options.manifest, &mut problems)?;
     let variables = variables(&manifest.variables, &options.variables, &mut problems);
-    let postgres = Arc::<Pools>::default();
     let mut grants = HashMap::new();
     for (id, component) in &manifest.components {
         let mut resolver = Resolver {
@@ -59,7 +62,7 @@ pub async fn load(
     let engine = engine::new_engine(&options.cache_dir)?;
     let linked = link(&engine, &manifest, &mut problems).await?;
     let limits = Arc::new(limits);
-    let mut handlers: HashMap<String, Handler> = HashMap::new();
+    let mut targets: HashMap<String, Target> = HashMap::new();
     for (id, pre) in linked {
         match ServicePre::new(pre) {
             Ok(pre) => {
@@ -69,7 +72,11 @@ pub async fn load(
                     grants: grants[&id].clone(),
                     limits: limits.clone(),
                 };
-                handlers.insert(id, ProxyHandler::new(handler));
+                let target = Target {
+                    handler: ProxyHandler::new(handler),
+                    requests: Arc::new(options.requests.of(&id)),
+                };
+                targets.insert(id, target);
             }
             Err(error) => problems.add(format!(
                 "component {id}: it has no `wasi:http/handler@0.3.0`; build it with spin-sdk 7 ({error:#})"
@@ -77,7 +84,7 @@ pub async fn load(
         }
     }
     let routes = Routes::build(&manifest.routes, &mut problems, |id| {
-        handlers.get(id).cloned()
+        targets.get(id).cloned()
     });
     problems.into_result(&options.manifest)?;
     Ok(routes)

@@ -20,7 +20,9 @@ mod template;
 pub use instance::InstanceLimits;
 pub use load::HostOptions;
 
+use crate::metrics::requests::{self, ComponentRequests};
 use axum::body::Body;
+use capability::postgres::Pools;
 use http::{HeaderValue, Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -32,7 +34,7 @@ use shared::limits::{
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::handler::{
     ExpirationError, InstantiationError, ProxyHandler, Response as ComponentResponse,
@@ -42,10 +44,21 @@ use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 
 type Handler = ProxyHandler<ComponentHandler>;
 
+/// What a route leads to.
+#[derive(Clone)]
+struct Target {
+    handler: Handler,
+    requests: Arc<ComponentRequests>,
+}
+
 /// A loaded application.
 pub struct Host {
-    routes: Routes<Handler>,
+    routes: Routes<Target>,
+    /// Paths that no component has.
+    unrouted: ComponentRequests,
     slots: Arc<Semaphore>,
+    instances: usize,
+    postgres: Arc<Pools>,
     large_bodies: Arc<Semaphore>,
     application: capability::outbound_http::Application,
 }
@@ -63,11 +76,17 @@ impl Host {
         limits: InstanceLimits,
     ) -> anyhow::Result<Arc<Self>> {
         let slots = Arc::new(Semaphore::new(limits.instances));
+        let instances = limits.instances;
         let application = capability::outbound_http::Application::default();
-        let routes = load::load(options, limits, &application).await?;
+        let postgres = Arc::<Pools>::default();
+        let unrouted = options.requests.of(requests::NO_COMPONENT);
+        let routes = load::load(options, limits, &application, &postgres).await?;
         let host = Arc::new(Self {
             routes,
+            unrouted,
             slots,
+            instances,
+            postgres,
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
             application,
         });
@@ -83,13 +102,40 @@ impl Host {
             .map(|route| (route.raw.as_str(), route.component.as_str()))
     }
 
+    /// Component instances at work, and how many there may be.
+    pub fn instances(&self) -> (usize, usize) {
+        let free = self.slots.available_permits();
+        (self.instances.saturating_sub(free), self.instances)
+    }
+
+    /// The components' connections to PostgreSQL; none where they use SQLite.
+    pub fn database_pool(&self) -> crate::database::Pool {
+        self.postgres.connections()
+    }
+
     /// Lets the component of the request's path answer it. Every fault becomes an envelope.
     pub async fn handle(&self, mut request: Request<Body>, client: SocketAddr) -> Response<Body> {
+        let started = Instant::now();
         let id = headers::request_id(request.headers_mut());
         let path = request.uri().path().to_owned();
-        let Some(found) = self.routes.find(&path) else {
-            return answer::no_such_route(id);
+        let (response, requests) = match self.routes.find(&path) {
+            Some(found) => {
+                let response = self.answer(request, client, &found, id).await;
+                (response, &*found.route.target.requests)
+            }
+            None => (answer::no_such_route(id), &self.unrouted),
         };
+        requests.record(&response, started.elapsed());
+        response
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Body>,
+        client: SocketAddr,
+        found: &RouteMatch<'_, Target>,
+        id: HeaderValue,
+    ) -> Response<Body> {
         let (request, _large) = match self.receive(request).await {
             Ok(received) => received,
             Err(error) => return answer::from_error(error, id),
@@ -99,7 +145,7 @@ impl Host {
                 cause = "all instances are busy", "the request is turned away");
             return answer::busy(id);
         };
-        match self.run(request, client, &found, &id, slot).await {
+        match self.run(request, client, found, &id, slot).await {
             Ok(response) => response,
             Err(error) => answer::from_error(error, id),
         }
@@ -149,7 +195,7 @@ impl Host {
         &self,
         request: Request<Body>,
         client: SocketAddr,
-        found: &RouteMatch<'_, Handler>,
+        found: &RouteMatch<'_, Target>,
         id: &HeaderValue,
         slot: Arc<OwnedSemaphorePermit>,
     ) -> Result<Response<Body>, shared::Error> {
@@ -164,7 +210,7 @@ impl Host {
             slot: slot.clone(),
         };
         let request = Request::from_parts(parts, body);
-        match found.route.target.handle(job, request).await {
+        match found.route.target.handler.handle(job, request).await {
             Ok(response) => {
                 state.set_answered();
                 Ok(answer::stream(response, slot))

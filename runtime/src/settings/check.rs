@@ -4,7 +4,7 @@ use super::Settings;
 use shared::auth::signature::FileKeys;
 use shared::domain::egress::AllowList;
 use shared::domain::forwarded::TrustedProxies;
-use shared::limits::CONNECTIONS_MAX;
+use shared::limits::{CONNECTIONS_MAX, METRICS_TOKEN_BYTES_MIN};
 
 impl Settings {
     /// Adds a line for each rule that does not hold.
@@ -73,6 +73,11 @@ impl Settings {
         require(
             kids.is_empty() || FileKeys::parse(kids).is_ok(),
             "files.kids: is empty (generated) or kid:hex,… with at least 32 digits each",
+        );
+        let token = &self.metrics.token;
+        require(
+            token.is_empty() || token.len() >= METRICS_TOKEN_BYTES_MIN,
+            "metrics.token: is empty (open to all) or has at least 16 characters",
         );
         let keys = &self.keys;
         for (name, key) in [

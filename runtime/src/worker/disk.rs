@@ -15,7 +15,6 @@ const OVERRIDE: &str = "WHARF_DISK_USAGE_FILE";
 /// The file system of the data folder, as last looked at.
 pub struct Disk {
     folder: PathBuf,
-    stand_in: Option<PathBuf>,
     last: Mutex<Usage>,
 }
 
@@ -57,7 +56,6 @@ impl Disk {
     pub fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
-            stand_in: std::env::var_os(OVERRIDE).map(PathBuf::from),
             last: Mutex::default(),
         }
     }
@@ -69,19 +67,20 @@ impl Disk {
 
     /// Looks again.
     pub async fn look(&self) -> io::Result<Usage> {
-        let (folder, stand_in) = (self.folder.clone(), self.stand_in.clone());
-        let usage = tokio::task::spawn_blocking(move || match &stand_in {
-            Some(file) => read_stand_in(file),
-            None => measure(&folder),
-        })
-        .await
-        .map_err(io::Error::other)??;
+        let folder = self.folder.clone();
+        let usage = tokio::task::spawn_blocking(move || measure(&folder))
+            .await
+            .map_err(io::Error::other)??;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = usage;
         Ok(usage)
     }
 }
 
-fn measure(folder: &Path) -> io::Result<Usage> {
+/// The file system that holds `folder`. Blocks.
+pub fn measure(folder: &Path) -> io::Result<Usage> {
+    if let Some(file) = std::env::var_os(OVERRIDE) {
+        return read_stand_in(Path::new(&file));
+    }
     let found = statvfs(folder)?;
     let unit = found.fragment_size();
     // What is kept for root counts as used, as in `df`.

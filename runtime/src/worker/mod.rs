@@ -22,6 +22,7 @@ pub mod video;
 pub mod ytdlp;
 
 use crate::database::Handle;
+use crate::metrics::worker::WorkerCounts;
 use crate::settings::Settings;
 use delivery::Delivery;
 use disk::Disk;
@@ -51,6 +52,7 @@ pub struct Worker {
     pub proxies: Proxies,
     pub disk: Disk,
     pub delivery: Delivery,
+    pub counts: WorkerCounts,
     /// The claims being worked on, and how to stop each.
     running: Mutex<HashMap<Held, CancellationToken>>,
     /// Something may be due.
@@ -73,6 +75,7 @@ impl Worker {
             proxies: Proxies::new(&settings)?,
             disk: Disk::new(&settings.data_dir),
             delivery: Delivery::new(&settings.delivery),
+            counts: WorkerCounts::default(),
             running: Mutex::default(),
             wake: Notify::new(),
             parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),
@@ -109,6 +112,19 @@ impl Worker {
         }
         let _ = shared::store::duties::release(&*self.database, &self.id).await;
         let _ = shared::store::workers::leave(&*self.database, &self.id).await;
+    }
+
+    /// Downloads under way.
+    pub fn active_downloads(&self) -> usize {
+        self.running().len()
+    }
+
+    pub fn websocket_clients(&self) -> usize {
+        shared::limits::WEBSOCKETS_MAX.saturating_sub(self.sockets.available_permits())
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Held, CancellationToken>> {

@@ -19,6 +19,7 @@ pub async fn run(worker: Arc<Worker>) {
         match queue::rescue(&*worker.database, now_ms(), POISON).await {
             Ok(0) => {}
             Ok(count) => {
+                worker.counts.rescued.inc_by(count);
                 tracing::warn!(count, "put tasks of a lost worker back");
                 worker.wake.notify_one();
             }

@@ -70,6 +70,11 @@ pub(super) async fn fail(
     match queue::fail(&*worker.database, claim, sequel, &error, &attempts, now).await? {
         Some(task) => {
             worker.hub.publish(&task);
+            match sequel {
+                Sequel::Retry { .. } => worker.counts.retried.inc(),
+                Sequel::Fail => worker.counts.failed.inc(),
+                Sequel::Bury => worker.counts.dead.inc(),
+            };
             if sequel == Sequel::Fail {
                 video::remove_folder(worker, &task.task_id).await;
             }

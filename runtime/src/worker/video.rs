@@ -59,7 +59,10 @@ pub async fn run(worker: Arc<Worker>, task: Task, claim: Held, cancel: Cancellat
         }
     };
     let outcome = match ended {
-        Ended::Finished => Ok("finished"),
+        Ended::Finished => {
+            worker.counts.succeeded.inc();
+            Ok("finished")
+        }
         Ended::Failed(failure) => retry::fail(&worker, &task, &claim, &failure, proxy).await,
         Ended::Postponed(wait_ms) => retry::postpone(&worker, &claim, wait_ms).await,
         Ended::Stopped => clean_up_lost(&worker, &claim).await.map(|()| "stopped"),
@@ -259,7 +262,10 @@ pub(super) async fn clean_up_lost(worker: &Worker, claim: &Held) -> Result<()> {
     }
     let task = tasks::find(&*worker.database, &claim.task_id).await?;
     if task.is_none_or(|task| matches!(task.status, Status::Cancelled | Status::Failed)) {
+        worker.counts.cancelled.inc();
         remove_folder(worker, &claim.task_id).await;
+    } else {
+        worker.counts.lost.inc();
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! [`super::tasks::submit`] and [`super::queue::fail`].
 
 use super::Database;
+use crate::domain::quota::Levels;
 use crate::error::Result;
 
 /// Places of this day that the user's downloads hold.
@@ -20,28 +21,36 @@ pub async fn used(database: &dyn Database, user_id: &str, day: i64) -> Result<i6
 pub struct LevelUse {
     /// `user`, `vip`, …
     pub role: String,
-    /// Users who hold a place.
-    pub users: i64,
     /// Places that they hold.
     pub used: i64,
+    /// The limits of those users that hold any, added up.
+    pub limit: i64,
+}
+
+impl LevelUse {
+    /// 0 to 1; more where limits were lowered meanwhile.
+    pub fn share(&self) -> f64 {
+        self.used as f64 / self.limit.max(1) as f64
+    }
 }
 
 /// The use of a day, by level.
-pub async fn by_level(database: &dyn Database, day: i64) -> Result<Vec<LevelUse>> {
+pub async fn by_level(database: &dyn Database, day: i64, levels: Levels) -> Result<Vec<LevelUse>> {
     let rows = database
         .query(
-            "SELECT u.role, COUNT(*) AS users, CAST(SUM(q.used) AS BIGINT) AS used \
+            "SELECT u.role, CAST(SUM(q.used) AS BIGINT) AS used, CAST(SUM(COALESCE(u.daily_limit, \
+               CASE u.role WHEN 'vip' THEN CAST($3 AS BIGINT) ELSE CAST($2 AS BIGINT) END)) AS BIGINT) AS allowed \
              FROM quotas q JOIN users u ON u.user_id = q.user_id \
              WHERE q.day = $1 AND q.used > 0 GROUP BY u.role ORDER BY u.role",
-            &[day.into()],
+            &[day.into(), levels.user.into(), levels.vip.into()],
         )
         .await?;
     rows.iter()
         .map(|row| {
             Ok(LevelUse {
                 role: row.get("role")?,
-                users: row.get("users")?,
                 used: row.get("used")?,
+                limit: row.get("allowed")?,
             })
         })
         .collect()

@@ -53,6 +53,13 @@ impl Pools {
         pools.insert(address.to_owned(), pool.clone());
         Ok(pool)
     }
+
+    /// The connections of all of them.
+    pub fn connections(&self) -> crate::database::Pool {
+        let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = pools.values().map(native::connections);
+        each.fold(crate::database::Pool::default(), std::ops::Add::add)
+    }
 }
 
 /// An address waiting to be opened.

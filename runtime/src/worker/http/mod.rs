@@ -7,35 +7,58 @@ pub mod reply;
 
 use super::Worker;
 use crate::host::headers::request_id;
+use crate::metrics::requests::{self, ComponentRequests, Requests};
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get};
 use std::sync::Arc;
+use std::time::Instant;
 
-/// Routes: `/files/{task_id}/{file_name}`, `/api/v1/ws/progress`, `/internal/v1/parse`, `/health`.
-pub fn router(worker: Arc<Worker>) -> Router {
+/// Routes: `/files/{task_id}/{file_name}`, `/api/v1/ws/progress`, `/internal/v1/parse`, `/health`. Requests
+/// are counted, except for those to `/health`, which say nothing of how callers fare.
+pub fn router(worker: Arc<Worker>, requests: &Requests) -> Router {
+    let counts = Arc::new(requests.of(requests::WORKER));
     Router::new()
         .route("/files/{task_id}/{file_name}", get(files::deliver))
         .route("/api/v1/ws/progress", get(progress::connect))
         .route("/internal/v1/parse", any(parse::parse))
+        .method_not_allowed_fallback(reply::method_not_allowed)
+        .route_layer(middleware::from_fn_with_state(counts, count))
         .route("/health", get(health))
         .method_not_allowed_fallback(reply::method_not_allowed)
         .with_state(worker)
         .layer(middleware::from_fn(name_request))
 }
 
+/// Where no components are behind the worker: 404 in the envelope for every other path.
+pub fn alone(router: Router, requests: &Requests) -> Router {
+    let counts = Arc::new(requests.of(requests::NO_COMPONENT));
+    let unknown = any(no_such_route).layer(middleware::from_fn_with_state(counts, count));
+    router.fallback_service(unknown)
+}
+
+async fn count(
+    State(counts): State<Arc<ComponentRequests>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let response = next.run(request).await;
+    counts.record(&response, started.elapsed());
+    response
+}
+
 /// Takes the caller's request id or makes one, and echoes it (PF-8).
-async fn name_request(mut request: Request, next: Next) -> Response {
+pub async fn name_request(mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers_mut());
     let mut response = next.run(request).await;
     response.headers_mut().insert("x-request-id", id);
     response
 }
 
-/// 404 in the envelope, where no components are behind the worker.
-pub async fn no_such_route() -> reply::Failure {
+async fn no_such_route() -> reply::Failure {
     reply::Failure(shared::Error::not_found("route"))
 }
 

@@ -43,6 +43,11 @@ impl Ytdlp {
         self.tools.ytdlp.is_some() && self.tools.ffmpeg.is_some()
     }
 
+    /// Bytes that came in from outside since the start.
+    pub fn received_bytes(&self) -> u64 {
+        self.proxy.received_bytes()
+    }
+
     /// Looks at the URL's literal host, then gives the attempt its credentials and a budget for pages.
     fn admit(
         &self,

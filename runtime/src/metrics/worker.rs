@@ -1,0 +1,109 @@
+//! What a worker counts, and what it tells of itself.
+
+use super::page::Page;
+use crate::worker::Worker;
+use prometheus_client::metrics::counter::Counter;
+use shared::domain::breaker::State;
+use std::sync::atomic::Ordering;
+
+/// Counted as it happens.
+#[derive(Default)]
+pub struct WorkerCounts {
+    /// Attempts that brought the file.
+    pub succeeded: Counter,
+    /// Attempts that ended their task with a permanent error.
+    pub failed: Counter,
+    /// Attempts that spent the last retry.
+    pub dead: Counter,
+    /// Attempts that put their task back into the queue after an error that may pass.
+    pub retried: Counter,
+    /// Attempts whose task was cancelled or deleted meanwhile.
+    pub cancelled: Counter,
+    /// Attempts that broke off because the claim was no longer this worker's.
+    pub lost: Counter,
+    /// Tasks of dead workers that this one moved.
+    pub rescued: Counter,
+}
+
+/// A line per metric.
+pub(super) fn write(page: &mut Page, worker: &Worker) {
+    let counts = &worker.counts;
+    page.counters(
+        "download_task",
+        "Attempts at downloads that ended on this worker",
+        "outcome",
+        [
+            ("succeeded", counts.succeeded.get()),
+            ("failed", counts.failed.get()),
+            ("dead", counts.dead.get()),
+            ("retried", counts.retried.get()),
+            ("cancelled", counts.cancelled.get()),
+            ("lost", counts.lost.get()),
+        ],
+    );
+    page.counter(
+        "tasks_rescued",
+        "Tasks of dead workers that this one put back or buried",
+        counts.rescued.get(),
+    );
+    page.gauge(
+        "worker_up",
+        "1 while the worker's duties run, 0 while it stops",
+        (!worker.is_stopping()).into(),
+    );
+    page.gauge(
+        "worker_ready",
+        "1 when the worker takes downloads: it runs and has yt-dlp and ffmpeg",
+        (!worker.is_stopping() && worker.ytdlp.is_ready()).into(),
+    );
+    page.gauge(
+        "active_download_count",
+        "Downloads under way on this worker",
+        worker.active_downloads() as f64,
+    );
+    page.gauge(
+        "active_download_limit",
+        "Downloads that this worker runs at once at the most",
+        worker.settings.media.concurrency as f64,
+    );
+    page.gauge(
+        "websocket_clients",
+        "Open progress WebSockets",
+        worker.websocket_clients() as f64,
+    );
+    page.counters(
+        "network_bandwidth_bytes",
+        "Bytes of media: received through the egress door, sent to clients",
+        "direction",
+        [
+            ("received", worker.ytdlp.received_bytes()),
+            ("sent", worker.delivery.delivered_bytes()),
+        ],
+    );
+    page.gauge(
+        "transfers_active",
+        "Files on their way to clients",
+        worker.delivery.active() as f64,
+    );
+    page.counter(
+        "transfers_refused",
+        "Files that were not sent because delivery.max_transfers were under way",
+        worker.delivery.refused(),
+    );
+    let calls = worker.proxies.calls();
+    page.counters(
+        "proxy_calls",
+        "Calls to the provider of rented proxies; withheld: not made, because the breaker was open",
+        "outcome",
+        [
+            ("succeeded", calls.succeeded.load(Ordering::Relaxed)),
+            ("failed", calls.failed.load(Ordering::Relaxed)),
+            ("withheld", calls.withheld.load(Ordering::Relaxed)),
+        ],
+    );
+    page.gauge(
+        "proxy_breaker_open",
+        "1 while calls to the provider of rented proxies are not made, else 0",
+        matches!(worker.proxies.breaker(), State::Open { .. }).into(),
+    );
+}
