@@ -188,6 +188,7 @@ fn evidence(grant: &str) -> &'static [&'static str] {
         "admins_key" => &["Audience::Admins", "authenticate_admin"],
         "worker_url" | "worker_token" => &["worker::parse", "worker::fetch"],
         "egress_allow" => &["check_egress"],
+        "quota_user" | "quota_vip" => &["quota::place"],
         _ => &[],
     }
 }
