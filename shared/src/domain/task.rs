@@ -74,6 +74,9 @@ pub struct Failure {
     pub message: String,
     /// False: fail at once. True: back off and try again while retries last.
     pub retryable: bool,
+    /// True: the site refused *us* (403, 429, "not a bot", another country); from another address it might
+    /// answer.
+    pub refused: bool,
 }
 
 impl Failure {
@@ -82,6 +85,7 @@ impl Failure {
             code,
             message: message.into(),
             retryable: false,
+            refused: false,
         }
     }
 
@@ -90,7 +94,14 @@ impl Failure {
             code,
             message: message.into(),
             retryable: true,
+            refused: false,
         }
+    }
+
+    /// The same, as the site's refusal of this address.
+    pub fn by_refusal(mut self) -> Self {
+        self.refused = true;
+        self
     }
 }
 

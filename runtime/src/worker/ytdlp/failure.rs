@@ -118,15 +118,23 @@ fn by_status(status: u16, refusal: Option<Refusal>) -> Failure {
             format!("The site has nothing at this URL (HTTP {status})."),
         ),
         (408, _) => timed_out(),
-        (429, _) => Failure::retryable("rate_limited", "The site asks us to slow down (HTTP 429)."),
+        (429, _) => Failure::retryable("rate_limited", "The site asks us to slow down (HTTP 429).")
+            .by_refusal(),
         (500..=599, _) => Failure::retryable(
             "server_error",
             format!("The site has a problem of its own (HTTP {status})."),
         ),
-        _ => Failure::permanent(
-            "forbidden",
-            format!("The site refuses to give this out (HTTP {status})."),
-        ),
+        _ => {
+            let failure = Failure::permanent(
+                "forbidden",
+                format!("The site refuses to give this out (HTTP {status})."),
+            );
+            // 451 is what some sites answer in some countries.
+            match status {
+                403 | 451 => failure.by_refusal(),
+                _ => failure,
+            }
+        }
     }
 }
 
@@ -164,6 +172,18 @@ fn by_text(text: &str) -> Option<Failure> {
         "is upcoming",
     ]) {
         live_stream()
+    } else if has(&["not a bot", "captcha", "has been rate-limited"]) {
+        Failure::permanent("forbidden", "The site takes this server for a robot.").by_refusal()
+    } else if has(&[
+        "geo restrict",
+        "geo-restrict",
+        "available in your country",
+        "available in your location",
+        "available from your location",
+        "available in your region",
+        "use a vpn or a proxy",
+    ]) {
+        Failure::permanent("forbidden", "The site shows this only in some countries.").by_refusal()
     } else if has(&[
         "private video",
         "sign in",
@@ -171,16 +191,10 @@ fn by_text(text: &str) -> Option<Failure> {
         "login",
         "logged-in",
         "members-only",
-        "geo restrict",
-        "geo-restrict",
-        "not available in your country",
-        "not available from your location",
-        "not available in your location",
+        "registered users",
+        "use --cookies",
     ]) {
-        Failure::permanent(
-            "forbidden",
-            "The site shows this only to members or only in some countries.",
-        )
+        Failure::permanent("forbidden", "The site shows this only to members.")
     } else if has(&["unsupported url", "is not a valid url"]) {
         Failure::permanent(
             "unsupported_url",
@@ -322,6 +336,54 @@ mod tests {
             ("", ("download_failed", true)),
         ] {
             assert_eq!(code(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_this_address_is_told_from_other_failures() {
+        for (line, refused) in [
+            (
+                "ERROR: [generic] x: Unable to download webpage: HTTP Error 403: Forbidden",
+                true,
+            ),
+            (
+                "ERROR: [generic] x: Unable to download webpage: HTTP Error 429: Too Many Requests",
+                true,
+            ),
+            (
+                "ERROR: [generic] x: Unable to download webpage: HTTP Error 451: Unavailable For Legal Reasons",
+                true,
+            ),
+            (
+                "ERROR: [youtube] x: Sign in to confirm you\u{2019}re not a bot. Use --cookies-from-browser or --cookies for the authentication.",
+                true,
+            ),
+            (
+                "ERROR: [x] y: This video is not available from your location due to geo restriction\nYou might want to use a VPN or a proxy server (with --proxy) to workaround.",
+                true,
+            ),
+            (
+                "ERROR: [youtube] x: The uploader has not made this video available in your country",
+                true,
+            ),
+            (
+                "ERROR: [generic] x: Unable to download webpage: HTTP Error 401: Unauthorized",
+                false,
+            ),
+            (
+                "ERROR: [generic] x: Unable to download webpage: HTTP Error 404: Not Found",
+                false,
+            ),
+            (
+                "ERROR: [x] y: This video is only available for registered users. Use --cookies-from-browser or --cookies for the authentication.",
+                false,
+            ),
+            (
+                "ERROR: [download] Got error: timed out. Giving up after 1 retries",
+                false,
+            ),
+        ] {
+            assert_eq!(classify(line, None).refused, refused, "{line}");
         }
     }
 
