@@ -106,6 +106,8 @@ pub struct Keys {
     pub admins: String,
     /// Between components and worker.
     pub worker: String,
+    /// Seals cookie jars.
+    pub cookies: String,
 }
 
 impl std::fmt::Debug for Keys {
@@ -289,6 +291,7 @@ impl Settings {
             ("sites", &keys.sites),
             ("admins", &keys.admins),
             ("worker", &keys.worker),
+            ("cookies", &keys.cookies),
         ] {
             let rule = format!("keys.{name}: is empty (generated) or has at least 32 characters");
             require(key.is_empty() || key.len() >= 32, &rule);

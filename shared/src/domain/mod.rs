@@ -1,6 +1,7 @@
 //! The pure rules: no IO, no clock, no randomness. Constructors parse and return `Result`.
 
 pub mod account;
+pub mod cookies;
 pub mod egress;
 pub mod file_name;
 pub mod forwarded;
@@ -9,3 +10,4 @@ pub mod page;
 pub mod progress;
 pub mod request_id;
 pub mod task;
+pub mod ytdlp;
