@@ -104,9 +104,37 @@ async fn remove_deleted(worker: &Worker) -> Result<()> {
 async fn remove_files(worker: &Worker, file: &Disposable) -> bool {
     let mut clean = remove(&worker.task_folder(&file.task_id)).await;
     if let Some(path) = &file.file_path {
-        clean &= remove(&worker.settings.data_dir.join(path)).await;
+        let path = worker.settings.data_dir.join(path);
+        let companions = path.clone();
+        let companions = tokio::task::spawn_blocking(move || companions_of(&companions));
+        for path in companions.await.unwrap_or_default() {
+            clean &= remove(&path).await;
+        }
+        clean &= remove(&path).await;
     }
     clean
+}
+
+/// The files that lie beside a finished one because they belong to it.
+fn companions_of(file: &Path) -> Vec<PathBuf> {
+    let mut beside = file.parent().map(entries).unwrap_or_default();
+    beside.retain(|path| accompanies(path, file));
+    beside
+}
+
+/// Whether a path is the subtitles or the thumbnail of a finished file: the same folder and the same stem,
+/// which ends in the task's id.
+fn accompanies(path: &Path, file: &Path) -> bool {
+    let text =
+        |name: Option<&std::ffi::OsStr>| name.map(|name| name.to_string_lossy().into_owned());
+    let (Some(name), Some(stem)) = (text(path.file_name()), text(file.file_stem())) else {
+        return false;
+    };
+    path != file
+        && path.parent() == file.parent()
+        && name
+            .strip_prefix(&stem)
+            .is_some_and(|rest| rest.starts_with('.'))
 }
 
 async fn remove(path: &Path) -> bool {
@@ -163,7 +191,10 @@ async fn remove_orphans(worker: &Worker) -> Result<usize> {
 fn is_over(worker: &Worker, row: &Known, path: &Path) -> bool {
     match &row.file_path {
         _ if !row.in_use => true,
-        Some(file) => !worker.settings.data_dir.join(file).starts_with(path),
+        Some(file) => {
+            let file = worker.settings.data_dir.join(file);
+            !file.starts_with(path) && !accompanies(path, &file)
+        }
         None => false,
     }
 }
@@ -181,7 +212,7 @@ fn is_forgotten(worker: &Worker, path: &Path) -> bool {
     is_temporary && is_old
 }
 
-/// What lies under `tmp/<task_id>` and `archive/<user>/<day>/<title>_<task_id>.<ext>`, by task.
+/// What lies under `tmp/<task_id>` and `archive/<user>/<day>/<title>_<task_id>.<suffix>`, by task.
 fn candidates(data_dir: &Path) -> HashMap<String, Vec<PathBuf>> {
     let mut found: HashMap<String, Vec<PathBuf>> = HashMap::new();
     for folder in entries(&data_dir.join("tmp")) {
@@ -195,8 +226,10 @@ fn candidates(data_dir: &Path) -> HashMap<String, Vec<PathBuf>> {
     for user in entries(&data_dir.join("archive")) {
         for day in entries(&user) {
             for file in entries(&day) {
-                let stem = file.file_stem().and_then(|name| name.to_str());
-                if let Some((_, id)) = stem.and_then(|stem| stem.rsplit_once('_')) {
+                let name = file.file_name().and_then(|name| name.to_str());
+                // Neither an id nor a suffix such as `en.vtt` holds an underscore.
+                let id = name.and_then(|name| name.rsplit_once('_')?.1.split('.').next());
+                if let Some(id) = id {
                     found.entry(id.to_owned()).or_default().push(file.clone());
                 }
             }

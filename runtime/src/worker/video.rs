@@ -162,9 +162,13 @@ async fn download(
         url: spec.media_url().map_err(internal)?,
         quality: Quality::parse(&spec.quality).map_err(internal)?,
         format: spec.format,
+        subtitles: spec.subtitles.clone(),
+        thumbnail: spec.thumbnail,
+        metadata: spec.metadata,
         folder: folder.to_owned(),
         max_bytes: worker.settings.media.max_bytes,
         upstream: None,
+        cookies: None,
     };
     // Listeners hear at once; the row gets the newest now and then, however slow the database is.
     let (newest, lines) = watch::channel((task.progress.clone(), task.updated_at));
@@ -250,10 +254,7 @@ async fn fail(
         sequel = word,
         "attempt failed"
     );
-    let error = TaskError {
-        code: failure.code.to_owned(),
-        message: failure.message.clone(),
-    };
+    let error = TaskError::from(failure);
     let mut attempts: Vec<Attempt> = serde_json::from_str(&task.attempts).unwrap_or_default();
     attempts.push(Attempt {
         attempt: task.attempt,

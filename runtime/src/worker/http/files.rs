@@ -40,9 +40,8 @@ pub async fn deliver(
         .await?
         .ok_or_else(|| Error::not_found("file"))?;
     let (result, path) = finished(&task, now)?;
-    if file_name != result.file_name {
-        return Err(Error::not_found("file").into());
-    }
+    let named = result.named(&path, &file_name);
+    let (result, path) = named.ok_or_else(|| Error::not_found("file"))?;
     let path = worker.settings.data_dir.join(path);
     let file = match File::open(&path).await {
         Ok(file) => file,
@@ -261,6 +260,8 @@ fn describe(headers: &mut HeaderMap, copy: &Copy, result: Option<&TaskResult>) {
         "mkv" => "video/x-matroska",
         "mp3" => "audio/mpeg",
         "m4a" => "audio/mp4",
+        "vtt" => "text/vtt; charset=utf-8",
+        "jpg" => "image/jpeg",
         _ => "application/octet-stream",
     };
     set(headers, header::CONTENT_TYPE, media_type);

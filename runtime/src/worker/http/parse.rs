@@ -87,7 +87,7 @@ async fn parse_and_keep(
             "Too many URLs are being looked at; please try again shortly.",
         ));
     };
-    let answer = worker.ytdlp.parse(url, None).await?;
+    let answer = worker.ytdlp.parse(url, None, None).await?;
     let json = serde_json::to_string(&answer).unwrap_or_default();
     let kept_until = now_ms() + PARSE_CACHE_S * 1000;
     if let Err(error) = parses::keep(&*worker.database, hash, &json, kept_until).await {
@@ -96,7 +96,7 @@ async fn parse_and_keep(
     Ok(answer)
 }
 
-/// 42201 with the failure's code as the reason; 50301 where the fault is this machine's.
+/// 42201 with the failure's code as the reason, and what the site wanted; 50301 where the fault is this machine's.
 fn refusal(failure: shared::domain::task::Failure) -> Error {
     match failure.code {
         "tool_missing" | "busy" | "internal" => {
@@ -104,8 +104,14 @@ fn refusal(failure: shared::domain::task::Failure) -> Error {
             error.message = failure.message;
             error
         }
-        reason => Error::new(Code::Unprocessable, failure.message)
-            .with_data(serde_json::json!({ "reason": reason })),
+        reason => {
+            let mut data = serde_json::json!({ "reason": reason });
+            if !failure.lacks.is_empty() {
+                let lacks = failure.lacks.iter().map(|lack| lack.as_str());
+                data["lacks"] = lacks.collect();
+            }
+            Error::new(Code::Unprocessable, failure.message).with_data(data)
+        }
     }
 }
 
