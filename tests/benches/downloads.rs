@@ -61,7 +61,8 @@ fn memory(app: &TestApp, name: &str) -> f64 {
 async fn by_wharf(user: &User<'_>) -> f64 {
     let shelf = media().shelf();
     let started = Instant::now();
-    let submits = (0..DOWNLOADS).map(|_| user.submit(&shelf.url("large.mp4")));
+    let url = shelf.url("large.mp4");
+    let submits = (0..DOWNLOADS).map(|_| user.submit(&url));
     let tasks = futures_util::future::join_all(submits).await;
     let deadline = started + PATIENCE;
     loop {

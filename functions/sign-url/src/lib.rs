@@ -12,7 +12,7 @@ use shared::spin::task::own_task;
 use shared::spin::{now_ms, variable};
 use shared::store::tasks::Task;
 use shared::store::tickets;
-use shared::wire::task::TaskAnswer;
+use shared::wire::task::{FileUrlRequest, TaskAnswer};
 use shared::wire::time::rfc3339;
 use shared::{Code, Error, Result};
 use spin_sdk::http::{IntoResponse, Method, Request};
@@ -41,8 +41,9 @@ async fn route(call: &mut Call) -> Result<Answer> {
 async fn temporary_url(call: &mut Call, id: &str) -> Result<Answer> {
     call.allow(&[Method::POST])?;
     let user = authenticate(call, Audience::Users).await?;
+    let request: FileUrlRequest = call.json_if_any().await?;
     let task = own_task(call, "task_id", id, &user.user_id).await?;
-    let (url, expires_s) = signed_url(&task).await?;
+    let (url, expires_s) = signed_url(&task, request.file_name.as_deref()).await?;
     Answer::ok(&serde_json::json!({ "url": url, "expires_at": rfc3339(expires_s * 1000) }))
 }
 
@@ -50,12 +51,13 @@ async fn permanent_url(call: &mut Call, field: &str, id: &str) -> Result<Answer>
     call.allow(&[Method::GET])?;
     let user = authenticate(call, Audience::Users).await?;
     let task = own_task(call, field, id, &user.user_id).await?;
-    let (url, _) = signed_url(&task).await?;
+    let (url, _) = signed_url(&task, None).await?;
     Ok(Answer::elsewhere(url))
 }
 
-/// The signed URL of a finished file and the second it ends. Errors: 40901 unfinished, 41001 expired.
-async fn signed_url(task: &Task) -> Result<(String, i64)> {
+/// The signed URL of a finished file, or of what is kept beside it under this name, and the second it ends.
+/// Errors: 40901 unfinished, 41001 expired, 40401 no such file.
+async fn signed_url(task: &Task, file_name: Option<&str>) -> Result<(String, i64)> {
     let now = now_ms();
     match task.status {
         Status::Succeeded if task.expires_at.is_none_or(|end| end > now) => {}
@@ -71,6 +73,11 @@ async fn signed_url(task: &Task) -> Result<(String, i64)> {
     }
     let result = TaskAnswer::from_task(task)?.result;
     let result = result.ok_or_else(|| Error::internal("a finished task without result"))?;
+    let file_name = match file_name {
+        Some(name) if !result.has(name) => return Err(Error::not_found("file")),
+        Some(name) => name,
+        None => &result.file_name,
+    };
     let ttl_s: i64 = variable("url_ttl_s")
         .await?
         .parse()
@@ -81,7 +88,7 @@ async fn signed_url(task: &Task) -> Result<(String, i64)> {
         "{}/files/{}/{}?expires={}&kid={}&signature={}",
         variable("files_url").await?.trim_end_matches('/'),
         task.task_id,
-        as_path_segment(&result.file_name),
+        as_path_segment(file_name),
         signed.expires,
         signed.kid,
         signed.signature

@@ -2,7 +2,7 @@
 
 use shared::auth::secret::sha256;
 use shared::domain::account::Audience;
-use shared::domain::media::{Format, MediaUrl, Mode, Quality};
+use shared::domain::media::{Format, LanguageTag, MediaUrl, Mode, Quality};
 use shared::spin::caller::authenticate;
 use shared::spin::http::{Answer, Call, answer};
 use shared::spin::{new_id, now_ms, quota, worker};
@@ -73,5 +73,8 @@ fn spec_from(request: &DownloadRequest) -> Result<DownloadSpec> {
         mode,
         quality: quality.to_owned(),
         format: Format::parse(request.format.as_deref().unwrap_or(default_format), wanted)?,
+        subtitles: LanguageTag::parse_all(request.subtitles.as_deref().unwrap_or_default())?,
+        thumbnail: request.thumbnail.unwrap_or(false),
+        metadata: request.metadata.unwrap_or(false),
     })
 }

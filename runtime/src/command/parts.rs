@@ -178,7 +178,7 @@ pub async fn worker(settings: &Settings, handle: &Handle) -> anyhow::Result<Arc<
     let allow = AllowList::parse(&settings.egress.allow)?;
     let proxy = Arc::new(ForwardProxy::start(Door::new(allow)).await?);
     let scratch = settings.data_dir.join("scratch");
-    let ytdlp = Ytdlp::new(report.tools, proxy, scratch);
+    let ytdlp = Ytdlp::open(report.tools, proxy, scratch).await?;
     Worker::new(settings.clone(), handle.clone(), ytdlp)
 }
 

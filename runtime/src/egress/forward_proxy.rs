@@ -329,7 +329,10 @@ fn metered(body: Incoming, admission: Arc<Admission>) -> ProxyBody {
             match next {
                 Err(_) => broken("the site fell silent", body, admission),
                 Ok(None) => None,
-                Ok(Some(Err(cause))) => Some((Err(Cause::from(cause)), (body, admission, true))),
+                Ok(Some(Err(cause))) => {
+                    admission.broke_off(&cause);
+                    Some((Err(Cause::from(cause)), (body, admission, true)))
+                }
                 Ok(Some(Ok(frame))) => {
                     let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
                     if admission.count(bytes) {
@@ -361,7 +364,7 @@ fn refused(refusal: Refusal) -> Response<ProxyBody> {
         Refusal::Egress(EgressError::Timeout) => plain(StatusCode::GATEWAY_TIMEOUT, "timeout"),
         Refusal::Overdrawn => plain(StatusCode::BAD_GATEWAY, "overdrawn"),
         Refusal::Upstream => plain(StatusCode::BAD_GATEWAY, "upstream"),
-        Refusal::Broken => plain(StatusCode::BAD_GATEWAY, "broken"),
+        Refusal::Broken | Refusal::Reset => plain(StatusCode::BAD_GATEWAY, "broken"),
     }
 }
 

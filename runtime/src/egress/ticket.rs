@@ -35,6 +35,8 @@ pub enum Refusal {
     Upstream,
     /// The site broke the exchange or does not speak HTTP.
     Broken,
+    /// The site reset a connection in the middle of an answer.
+    Reset,
 }
 
 /// What one ticket admits; shared by all its connections.
@@ -76,6 +78,18 @@ impl Admission {
 
     pub(super) async fn revoked(&self) {
         self.revoked.cancelled().await;
+    }
+
+    /// Remembers an answer that broke off, when it was a reset and no early end.
+    pub(super) fn broke_off(&self, error: &(dyn std::error::Error + 'static)) {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            let io = error.downcast_ref::<std::io::Error>();
+            if io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionReset) {
+                return self.remember(Refusal::Reset);
+            }
+            cause = error.source();
+        }
     }
 
     /// Keeps the latest refusal, but never lets one that decides the task be covered by a vaguer one.

@@ -16,14 +16,17 @@ where
     let (client_read, client_write) = split(client);
     let (server_read, server_write) = split(server);
     let moved = AtomicU64::new(0);
-    let up = one_way(client_read, server_write, |bytes| {
+    let sent = |bytes| {
         moved.fetch_add(bytes, Ordering::Relaxed);
         true
-    });
-    let down = one_way(server_read, client_write, |bytes| {
+    };
+    let received = |bytes| {
         moved.fetch_add(bytes, Ordering::Relaxed);
         admission.count(bytes)
-    });
+    };
+    let broke_off = |error: &std::io::Error| admission.broke_off(error);
+    let up = one_way(client_read, server_write, sent, |_| {});
+    let down = one_way(server_read, client_write, received, broke_off);
     let both = async { tokio::join!(up, down) };
     tokio::select! {
         _ = both => {}
@@ -33,13 +36,17 @@ where
 }
 
 /// Copies until the end or until `passed` refuses; then tells the writer that nothing more comes.
-async fn one_way<R, W>(mut from: R, mut to: W, passed: impl Fn(u64) -> bool)
-where
+async fn one_way<R, W>(
+    mut from: R,
+    mut to: W,
+    passed: impl Fn(u64) -> bool,
+    failed: impl Fn(&std::io::Error),
+) where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let mut buffer = vec![0; TUNNEL_BUFFER_BYTES];
-    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+    while let Ok(count @ 1..) = from.read(&mut buffer).await.inspect_err(&failed) {
         if !passed(count as u64) || to.write_all(&buffer[..count]).await.is_err() {
             break;
         }

@@ -1,5 +1,4 @@
-//! Says every few seconds how this worker is, and hears what an admin wants of its tools. Admins read the
-//! rows; nothing is decided by them.
+//! Says every few seconds how this worker is. Admins read the rows; nothing is decided by them.
 
 use super::{Worker, queue};
 use crate::clock::now_ms;
@@ -45,8 +44,8 @@ fn state(worker: &Worker) -> WorkerState {
         disk_total_bytes: number(usage.total_bytes),
         disk_free_bytes: number(usage.free_bytes),
         is_waiting_for_disk: queue::waits_for_disk(worker),
-        ytdlp: None,
-        ytdlp_error: None,
+        ytdlp: worker.ytdlp_version(),
+        ytdlp_error: worker.update_error(),
         proxy_breaker: worker.proxies.breaker().as_str().to_owned(),
     }
 }

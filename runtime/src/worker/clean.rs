@@ -11,7 +11,7 @@ use shared::limits::{
 };
 use shared::store::files::{self, Disposable};
 use shared::store::{duties, logins, parses, proxies, quotas, sessions, sites, tickets, workers};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -155,9 +155,37 @@ async fn remove_deleted(worker: &Worker) -> Result<()> {
 async fn remove_files(worker: &Worker, file: &Disposable) -> bool {
     let mut clean = remove(&worker.task_folder(&file.task_id)).await;
     if let Some(path) = &file.file_path {
-        clean &= remove(&worker.settings.data_dir.join(path)).await;
+        let path = worker.settings.data_dir.join(path);
+        let companions = path.clone();
+        let companions = tokio::task::spawn_blocking(move || companions_of(&companions));
+        for path in companions.await.unwrap_or_default() {
+            clean &= remove(&path).await;
+        }
+        clean &= remove(&path).await;
     }
     clean
+}
+
+/// The files that lie beside a finished one because they belong to it.
+fn companions_of(file: &Path) -> Vec<PathBuf> {
+    let mut beside = file.parent().map(sweep::entries).unwrap_or_default();
+    beside.retain(|path| accompanies(path, file));
+    beside
+}
+
+/// Whether a path is the subtitles or the thumbnail of a finished file: the same folder and the same stem,
+/// which ends in the task's id.
+pub(super) fn accompanies(path: &Path, file: &Path) -> bool {
+    let text =
+        |name: Option<&std::ffi::OsStr>| name.map(|name| name.to_string_lossy().into_owned());
+    let (Some(name), Some(stem)) = (text(path.file_name()), text(file.file_stem())) else {
+        return false;
+    };
+    path != file
+        && path.parent() == file.parent()
+        && name
+            .strip_prefix(&stem)
+            .is_some_and(|rest| rest.starts_with('.'))
 }
 
 pub(super) async fn remove(path: &Path) -> bool {

@@ -1,23 +1,24 @@
-//! From a downloaded file to a finished task, in steps that can be broken off anywhere (VA-7):
-//! hash → note (`finish.json`, synced) → rename to the final place → row → remove the work folder.
+//! From a downloaded file, with its subtitles and thumbnail, to a finished task, in steps that can be broken
+//! off anywhere (VA-7): hash → note (`finish.json`, synced) → rename to the final place → row → remove the
+//! work folder.
 //! Whoever resumes finds the note and goes on from there; the final place follows from the task alone, so
 //! there is never a second file.
 
 use super::Worker;
-use super::ytdlp::Downloaded;
+use super::ytdlp::{Downloaded, FetchedExtra};
 use crate::clock::now_ms;
 use crate::fault;
 use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::Result;
-use shared::domain::file_name::sanitise;
+use shared::domain::file_name::{beside, sanitise};
 use shared::domain::media::Mode;
 use shared::domain::task::Status;
 use shared::store::queue::{self, Finished, Held};
 use shared::store::tasks::{self, Task};
 use shared::wire::media::DownloadSpec;
-use shared::wire::task::{Progress, TaskResult};
+use shared::wire::task::{Extra, Progress, TaskResult};
 use shared::wire::time::{day, rfc3339};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -38,6 +39,19 @@ pub struct Ready {
     file_size: i64,
     md5: String,
     sha256: String,
+    /// What goes with it.
+    #[serde(default)]
+    extras: Vec<ReadyExtra>,
+}
+
+/// Subtitles or a thumbnail, hashed and noted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ReadyExtra {
+    extra: Extra,
+    /// In the work folder.
+    source: PathBuf,
+    /// Relative to the data folder.
+    file_path: String,
 }
 
 /// Why a finish broke off.
@@ -75,7 +89,10 @@ pub async fn prepare(
     let source = downloaded.path;
     let ready = blocking(move || {
         let (file_size, md5, sha256) = hash(&source)?;
+        let extras = downloaded.extras.into_iter();
+        let extras = extras.map(|extra| ready_extra(extra, &file_path, &name, &file_name));
         let ready = Ready {
+            extras: extras.collect::<io::Result<_>>()?,
             title,
             file_name,
             source,
@@ -97,6 +114,29 @@ pub async fn prepare(
     Ok(ready)
 }
 
+/// Hashes what goes with a file of this path and name.
+fn ready_extra(
+    fetched: FetchedExtra,
+    file_path: &str,
+    stem: &str,
+    file_name: &str,
+) -> io::Result<ReadyExtra> {
+    let name = format!("{stem}.{}", fetched.suffix());
+    let (file_size, _, sha256) = hash(&fetched.path)?;
+    let file_path = beside(file_path, file_name, &name).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(ReadyExtra {
+        extra: Extra {
+            kind: fetched.kind,
+            file_name: name,
+            file_size,
+            sha256,
+            language: fetched.language.map(String::from),
+        },
+        source: fetched.path,
+        file_path,
+    })
+}
+
 /// What an earlier attempt left ready, if its file is still whole.
 pub async fn resumable(worker: &Worker, task: &Task, folder: &Path) -> Result<Option<Ready>> {
     let note = folder.join(NOTE);
@@ -105,13 +145,19 @@ pub async fn resumable(worker: &Worker, task: &Task, folder: &Path) -> Result<Op
         let Ok(text) = fs::read(&note) else {
             return Ok(None);
         };
-        let Ok(ready) = serde_json::from_slice::<Ready>(&text) else {
+        let Ok(mut ready) = serde_json::from_slice::<Ready>(&text) else {
             return Ok(None);
         };
-        for place in [ready.source.clone(), data_dir.join(&ready.file_path)] {
-            if place.is_file() && hash(&place)?.2 == ready.sha256 {
-                return Ok(Some(ready));
+        if is_whole(&ready.source, &data_dir, &ready.file_path, &ready.sha256)? {
+            let mut extras = Vec::new();
+            for it in ready.extras {
+                // Without them the file is still what was asked for.
+                if is_whole(&it.source, &data_dir, &it.file_path, &it.extra.sha256)? {
+                    extras.push(it);
+                }
             }
+            ready.extras = extras;
+            return Ok(Some(ready));
         }
         fs::remove_file(&note)?;
         Ok(None)
@@ -123,20 +169,28 @@ pub async fn resumable(worker: &Worker, task: &Task, folder: &Path) -> Result<Op
     }))
 }
 
-/// Moves the file to its place, writes the row, removes the work folder. False when the claim was lost; the
-/// file is then removed unless the task has succeeded through somebody else.
+/// Whether a file lies where it came from or where it goes, with these bytes.
+fn is_whole(source: &Path, data_dir: &Path, file_path: &str, sha256: &str) -> io::Result<bool> {
+    for place in [source, &data_dir.join(file_path)] {
+        if place.is_file() && hash(place)?.2 == sha256 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Moves the files to their places, writes the row, removes the work folder. False when the claim was lost;
+/// the files are then removed unless the task has succeeded through somebody else.
 pub async fn settle(
     worker: &Worker,
     task: &Task,
     claim: &Held,
     ready: &Ready,
 ) -> std::result::Result<bool, SettleError> {
-    let target = worker.settings.data_dir.join(&ready.file_path);
-    let source = ready.source.clone();
-    let place = target.clone();
-    blocking(move || move_to(&source, &place))
-        .await
-        .map_err(SettleError::Disk)?;
+    let moves = ready.moves(&worker.settings.data_dir);
+    let targets: Vec<PathBuf> = moves.iter().map(|(_, target)| target.clone()).collect();
+    let moved = blocking(move || moves.iter().try_for_each(|(from, to)| move_to(from, to)));
+    moved.await.map_err(SettleError::Disk)?;
     fault::point("finish:renamed");
     let now = now_ms();
     let finished = finished(worker, task, ready, now).map_err(SettleError::Store)?;
@@ -144,7 +198,7 @@ pub async fn settle(
         .await
         .map_err(SettleError::Store)?;
     let Some(done) = recorded else {
-        return lost(worker, claim, &target).await;
+        return lost(worker, claim, &targets).await;
     };
     fault::point("finish:recorded");
     worker.hub.publish(&done);
@@ -166,10 +220,21 @@ pub async fn settle(
     Ok(true)
 }
 
+impl Ready {
+    /// From where to where; the file itself comes last.
+    fn moves(&self, data_dir: &Path) -> Vec<(PathBuf, PathBuf)> {
+        let extras = self.extras.iter().map(|it| (&it.source, &it.file_path));
+        extras
+            .chain([(&self.source, &self.file_path)])
+            .map(|(source, path)| (source.clone(), data_dir.join(path)))
+            .collect()
+    }
+}
+
 async fn lost(
     worker: &Worker,
     claim: &Held,
-    target: &Path,
+    targets: &[PathBuf],
 ) -> std::result::Result<bool, SettleError> {
     let task = tasks::find(&*worker.database, &claim.task_id)
         .await
@@ -178,7 +243,9 @@ async fn lost(
     let is_over =
         task.is_none_or(|task| task.status.is_final() && task.status != Status::Succeeded);
     if is_over {
-        let _ = tokio::fs::remove_file(target).await;
+        for target in targets {
+            let _ = tokio::fs::remove_file(target).await;
+        }
     }
     Ok(false)
 }
@@ -197,6 +264,7 @@ fn finished(worker: &Worker, task: &Task, ready: &Ready, now: i64) -> Result<Fin
         sha256: ready.sha256.clone(),
         rows: None,
         expires_at: expires_at.map(rfc3339),
+        extras: ready.extras.iter().map(|it| it.extra.clone()).collect(),
     };
     let progress = Progress {
         percent: 100.0,

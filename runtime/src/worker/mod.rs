@@ -2,11 +2,12 @@
 //! `queue` claims and runs tasks, `lease` extends claims and notices lost ones, `rescue` puts tasks of dead
 //! workers back, `clean` removes files whose time is over, `sweep` looks for what rows and disk say of each
 //! other, `disk` watches how full it is, `changes` tells WebSockets what happened elsewhere, `beat` tells
-//! admins how this worker is. They share the [`Worker`] and hand over through rows.
+//! admins how this worker is, `update` brings tools to the version that they ask for. They share the [`Worker`] and hand over through rows.
 
 pub mod beat;
 pub mod changes;
 pub mod clean;
+pub mod cookies;
 pub mod delivery;
 pub mod disk;
 pub mod finish;
@@ -18,6 +19,7 @@ pub mod queue;
 pub mod rescue;
 pub mod retry;
 pub mod sweep;
+pub mod update;
 pub mod video;
 pub mod ytdlp;
 
@@ -53,6 +55,7 @@ pub struct Worker {
     pub disk: Disk,
     pub delivery: Delivery,
     pub counts: WorkerCounts,
+    update_error: Mutex<Option<String>>,
     /// The claims being worked on, and how to stop each.
     running: Mutex<HashMap<Held, CancellationToken>>,
     /// Something may be due.
@@ -76,6 +79,7 @@ impl Worker {
             disk: Disk::new(&settings.data_dir),
             delivery: Delivery::new(&settings.delivery),
             counts: WorkerCounts::default(),
+            update_error: Mutex::default(),
             running: Mutex::default(),
             wake: Notify::new(),
             parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),
@@ -96,6 +100,7 @@ impl Worker {
         self.tasks.spawn(changes::run(self.clone()));
         self.tasks.spawn(disk::run(self.clone()));
         self.tasks.spawn(beat::run(self.clone()));
+        self.tasks.spawn(update::run(self.clone()));
     }
 
     /// Stops every duty and gives all claims back (PF-10).

@@ -53,10 +53,7 @@ pub(super) async fn fail(
         sequel = word,
         "attempt failed"
     );
-    let error = TaskError {
-        code: failure.code.to_owned(),
-        message: failure.message.clone(),
-    };
+    let error = TaskError::from(failure);
     let mut attempts = attempts(task);
     attempts.push(Attempt {
         attempt: task.attempt,

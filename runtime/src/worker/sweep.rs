@@ -4,7 +4,7 @@
 //! folder goes when it is old.
 
 use super::Worker;
-use super::clean::{BATCH, hold, remove};
+use super::clean::{BATCH, accompanies, hold, remove};
 use crate::clock::now_ms;
 use shared::Result;
 use shared::store::files::{self, Known};
@@ -67,7 +67,10 @@ async fn look_at_files(worker: &Worker) -> Result<usize> {
 fn is_over(worker: &Worker, row: &Known, path: &Path) -> bool {
     match &row.file_path {
         _ if !row.in_use => true,
-        Some(file) => !worker.settings.data_dir.join(file).starts_with(path),
+        Some(file) => {
+            let file = worker.settings.data_dir.join(file);
+            !file.starts_with(path) && !accompanies(path, &file)
+        }
         None => false,
     }
 }
@@ -136,7 +139,7 @@ async fn is_still_promised(worker: &Worker, task_id: &str) -> Result<bool> {
     Ok(task.is_some_and(|task| task.status == shared::domain::task::Status::Succeeded))
 }
 
-/// What lies under `tmp/<task_id>` and `archive/<user>/<day>/<title>_<task_id>.<ext>`, with its task.
+/// What lies under `tmp/<task_id>` and `archive/<user>/<day>/<title>_<task_id>.<suffix>`, with its task.
 fn candidates(data_dir: &Path) -> Vec<Candidate> {
     let mut found = Vec::new();
     for folder in entries(&data_dir.join("tmp")) {
@@ -167,12 +170,14 @@ fn candidates(data_dir: &Path) -> Vec<Candidate> {
     found
 }
 
+/// Neither an id nor a suffix such as `en.vtt` holds an underscore.
 fn archived_task(path: &Path) -> Option<String> {
-    let stem = path.file_stem()?.to_str()?;
-    Some(stem.rsplit_once('_')?.1.to_owned())
+    let name = path.file_name()?.to_str()?;
+    let id = name.rsplit_once('_')?.1.split('.').next()?;
+    Some(id.to_owned())
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder)
         .into_iter()
         .flatten()

@@ -192,14 +192,20 @@ async fn download(
         tracing::error!(%error, task_id = task.task_id, "unreadable task");
         DownloadError::Failure(Failure::permanent("internal", "The task cannot be read."))
     };
+    let url = spec.media_url().map_err(internal)?;
+    let cookies = worker.cookies_for(&url).await;
     let job = DownloadJob {
         task_id: task.task_id.clone(),
-        url: spec.media_url().map_err(internal)?,
+        url,
         quality: Quality::parse(&spec.quality).map_err(internal)?,
         format: spec.format,
+        subtitles: spec.subtitles.clone(),
+        thumbnail: spec.thumbnail,
+        metadata: spec.metadata,
         folder: folder.to_owned(),
         max_bytes: worker.settings.media.max_bytes,
         upstream,
+        cookies,
     };
     // Listeners hear at once; the row gets the newest now and then, however slow the database is.
     let (newest, lines) = watch::channel((task.progress.clone(), task.updated_at));

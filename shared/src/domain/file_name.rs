@@ -26,7 +26,8 @@ const DEVICES: [&str; 22] = [
 ];
 
 /// Makes one harmless path component of a title: NFC, no separators, control, format (bidi) or reserved
-/// characters, no leading or trailing dots and spaces, no device name, at most 200 bytes, never empty.
+/// characters, no leading or trailing dots and spaces, no device name, at most
+/// [`FILE_NAME_BYTES_MAX`], never empty.
 pub fn sanitise(title: &str) -> String {
     let cleaned: String = title
         .nfc()
@@ -47,6 +48,15 @@ pub fn sanitise(title: &str) -> String {
     } else {
         trimmed
     }
+}
+
+/// Where a file that accompanies another lies: `archive/u/d/Title_id.mp4` is the path of `Title.mp4`, so
+/// `Title.en.vtt` is at `archive/u/d/Title_id.en.vtt`. None when the name does not go with the other.
+pub fn beside(file_path: &str, file_name: &str, extra_name: &str) -> Option<String> {
+    let (stem, _) = file_name.rsplit_once('.')?;
+    let suffix = extra_name.strip_prefix(stem)?.strip_prefix('.')?;
+    let (path_stem, _) = file_path.rsplit_once('.')?;
+    Some(format!("{path_stem}.{suffix}"))
 }
 
 /// Zero-width, directional and other format characters, with which a name can look like another.
@@ -99,6 +109,20 @@ mod tests {
         assert_eq!(sanitise("CON.mp4"), "video CON.mp4");
         assert_eq!(sanitise("\0\n"), "video");
         assert_eq!(sanitise("中文标题：第1集"), "中文标题：第1集");
+    }
+
+    #[test]
+    fn what_accompanies_a_file_lies_beside_it() {
+        let path = "archive/u/20260101/a.b_0197.mp4";
+        assert_eq!(
+            beside(path, "a.b.mp4", "a.b.zh-Hans.vtt").as_deref(),
+            Some("archive/u/20260101/a.b_0197.zh-Hans.vtt")
+        );
+        assert_eq!(
+            beside("tmp/0197/a.mp4", "a.mp4", "a.jpg").as_deref(),
+            Some("tmp/0197/a.jpg")
+        );
+        assert_eq!(beside(path, "a.b.mp4", "other.vtt"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a caller may ask of a video: a URL, a mode, a quality, a format (VA-2, VA-14).
 
 use crate::error::{Error, Result};
-use crate::limits::MEDIA_URL_BYTES_MAX;
+use crate::limits::{LANGUAGE_TAG_BYTES_MAX, MEDIA_URL_BYTES_MAX, SUBTITLES_MAX};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -163,6 +163,76 @@ impl Format {
     }
 }
 
+/// The language of a subtitle as the site names it, such as `en` or `zh-Hans`: 1 to
+/// [`LANGUAGE_TAG_BYTES_MAX`] letters, digits and hyphens, no hyphen first, and not `all`, which means
+/// something else to yt-dlp.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LanguageTag(String);
+
+impl LanguageTag {
+    /// None for what is no tag.
+    pub fn read(text: &str) -> Option<Self> {
+        let is_tag = (1..=LANGUAGE_TAG_BYTES_MAX).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !text.starts_with('-')
+            && !text.eq_ignore_ascii_case("all");
+        is_tag.then(|| Self(text.to_owned()))
+    }
+
+    /// What a caller asked for, each language once. Errors: 40001 for field `subtitles`.
+    pub fn parse_all(texts: &[String]) -> Result<Vec<Self>> {
+        if texts.len() > SUBTITLES_MAX {
+            let message =
+                format!("At most {SUBTITLES_MAX} languages of subtitles can be asked for.");
+            return Err(Error::invalid("subtitles", message));
+        }
+        let mut tags: Vec<Self> = Vec::new();
+        for text in texts {
+            let Some(tag) = Self::read(text) else {
+                return Err(Error::invalid(
+                    "subtitles",
+                    "A language is a tag such as en or zh-Hans: 1 to 16 letters, digits and hyphens.",
+                ));
+            };
+            if !tags.iter().any(|other| other.0.eq_ignore_ascii_case(text)) {
+                tags.push(tag);
+            }
+        }
+        Ok(tags)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for LanguageTag {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> std::result::Result<Self, &'static str> {
+        Self::read(&text).ok_or("no language tag")
+    }
+}
+
+impl From<LanguageTag> for String {
+    fn from(tag: LanguageTag) -> Self {
+        tag.0
+    }
+}
+
+/// What is kept beside a video.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExtraKind {
+    /// WebVTT in one language.
+    Subtitles,
+    /// A JPEG picture.
+    Thumbnail,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +271,30 @@ mod tests {
         assert_eq!(site("https://www.Example.com:443/a"), "example.com");
         assert_eq!(site("http://example.com:8080/"), "example.com:8080");
         assert_eq!(site("http://[::1]/"), "[::1]");
+    }
+
+    #[test]
+    fn a_language_is_a_tag_and_nothing_that_yt_dlp_reads_otherwise() {
+        let tags = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            LanguageTag::parse_all(&texts)
+        };
+        assert_eq!(tags(&["en", "zh-Hans", "EN"]).unwrap().len(), 2);
+        for text in [
+            "",
+            "all",
+            "ALL",
+            "-en",
+            ".*",
+            "en,de",
+            "en_US",
+            "a b",
+            "abcdefghijklmnopq",
+        ] {
+            assert!(tags(&[text]).is_err(), "{text}");
+        }
+        assert!(tags(&["en"; 9]).is_err());
+        assert!(serde_json::from_str::<LanguageTag>("\".*\"").is_err());
     }
 
     #[test]

@@ -66,6 +66,32 @@ impl Status {
     }
 }
 
+/// What a site wanted of us and this server does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    JavascriptRuntime,
+    /// The scripts that solve a site's JavaScript challenges (`yt-dlp-ejs`).
+    ChallengeSolver,
+    /// Looking like a browser (`curl_cffi`).
+    Impersonation,
+    /// A cookie jar of somebody whom the site knows.
+    Cookies,
+    /// A rented proxy, in another country or of another reputation.
+    Proxy,
+}
+
+impl Lack {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::JavascriptRuntime => "javascript_runtime",
+            Self::ChallengeSolver => "challenge_solver",
+            Self::Impersonation => "impersonation",
+            Self::Cookies => "cookies",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
 /// Why an attempt ended without a file. `code` is stable and stands in the task's `error`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -77,6 +103,8 @@ pub struct Failure {
     /// True: the site refused *us* (403, 429, "not a bot", another country); from another address it might
     /// answer.
     pub refused: bool,
+    /// With these the site might have answered.
+    pub lacks: Vec<Lack>,
 }
 
 impl Failure {
@@ -86,6 +114,7 @@ impl Failure {
             message: message.into(),
             retryable: false,
             refused: false,
+            lacks: Vec::new(),
         }
     }
 
@@ -95,6 +124,7 @@ impl Failure {
             message: message.into(),
             retryable: true,
             refused: false,
+            lacks: Vec::new(),
         }
     }
 

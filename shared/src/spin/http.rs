@@ -276,17 +276,34 @@ impl Call {
     /// The body as JSON. Errors: 41501 for another content type, 40002 for what is no JSON, 40001 for
     /// JSON of another shape.
     pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
-        if let Some(content_type) = self.header("content-type") {
-            let media_type = content_type.split(';').next().unwrap_or_default().trim();
-            if !media_type.eq_ignore_ascii_case("application/json") {
-                return Err(Error::new(
-                    Code::UnsupportedMediaType,
-                    "The body must be application/json.",
-                ));
-            }
-        }
+        self.check_content_type()?;
         let body = self.body().await?;
         crate::wire::body::read_object(&body)
+    }
+
+    /// The body as JSON where it may be left out. Errors: as [`Call::json`].
+    pub async fn json_if_any<T: DeserializeOwned + Default>(&mut self) -> Result<T> {
+        let checked = self.check_content_type();
+        let body = self.body().await?;
+        if body.is_empty() {
+            return Ok(T::default());
+        }
+        checked?;
+        crate::wire::body::read_object(&body)
+    }
+
+    fn check_content_type(&self) -> Result<()> {
+        let media_type = self.header("content-type").map(|content_type| {
+            let media_type = content_type.split(';').next().unwrap_or_default();
+            media_type.trim().to_ascii_lowercase()
+        });
+        if media_type.is_none_or(|media_type| media_type == "application/json") {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::UnsupportedMediaType,
+            "The body must be application/json.",
+        ))
     }
 
     /// The database, opened when first asked for.

@@ -1,6 +1,6 @@
 //! Parse and download.
 
-use crate::domain::media::{Format, MediaUrl, Mode};
+use crate::domain::media::{Format, LanguageTag, MediaUrl, Mode};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,8 @@ pub struct MediaFormat {
     pub acodec: Option<String>,
 }
 
-/// `POST /api/v1/download`. `quality` is `best` when left out; `format` is `mp4`, or `m4a` for audio.
+/// `POST /api/v1/download`. `quality` is `best` when left out; `format` is `mp4`, or `m4a` for audio;
+/// nothing is kept beside the file or embedded in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DownloadRequest {
     pub url: String,
@@ -45,6 +46,13 @@ pub struct DownloadRequest {
     pub quality: Option<String>,
     #[serde(default)]
     pub format: Option<String>,
+    /// Languages, as [`LanguageTag`]s.
+    #[serde(default)]
+    pub subtitles: Option<Vec<String>>,
+    #[serde(default)]
+    pub thumbnail: Option<bool>,
+    #[serde(default)]
+    pub metadata: Option<bool>,
 }
 
 /// The answer to an accepted download.
@@ -62,6 +70,20 @@ pub struct DownloadSpec {
     /// As the caller wrote it: `best`, `720p`, `audio`.
     pub quality: String,
     pub format: Format,
+    /// Subtitles to keep beside the file, where the site has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subtitles: Vec<LanguageTag>,
+    /// Whether to keep the thumbnail beside the file.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub thumbnail: bool,
+    /// Whether to embed title, uploader and chapters; without it a plain file stays as the site serves it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub metadata: bool,
+}
+
+/// What was not asked for is not written, so that a request hashes as it did before the field was there.
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl DownloadSpec {

@@ -2,6 +2,9 @@
 
 use super::media::DownloadSpec;
 use super::time::rfc3339;
+use crate::domain::file_name::beside;
+use crate::domain::media::ExtraKind;
+use crate::domain::task::Failure;
 use crate::error::{Error, Result};
 use crate::store::tasks::Task;
 use serde::{Deserialize, Serialize};
@@ -32,6 +35,20 @@ pub struct Progress {
 pub struct TaskError {
     pub code: String,
     pub message: String,
+    /// What the site wanted and this server does not have: words of [`crate::domain::task::Lack`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
+}
+
+impl From<&Failure> for TaskError {
+    fn from(failure: &Failure) -> Self {
+        let lacks = failure.lacks.iter();
+        Self {
+            code: failure.code.to_owned(),
+            message: failure.message.clone(),
+            lacks: lacks.map(|lack| lack.as_str().to_owned()).collect(),
+        }
+    }
 }
 
 /// The finished file (VA-7).
@@ -46,6 +63,55 @@ pub struct TaskResult {
     pub rows: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// What is kept beside the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extras: Vec<Extra>,
+}
+
+/// A file beside the finished one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Extra {
+    pub kind: ExtraKind,
+    pub file_name: String,
+    /// Bytes.
+    pub file_size: i64,
+    pub sha256: String,
+    /// Of subtitles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+
+/// `POST /api/v1/tasks/{id}/url`: the file itself, or one of its extras by name.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct FileUrlRequest {
+    #[serde(default)]
+    pub file_name: Option<String>,
+}
+
+impl TaskResult {
+    /// Whether the task made a file of this name.
+    pub fn has(&self, file_name: &str) -> bool {
+        let mut extras = self.extras.iter();
+        self.file_name == file_name || extras.any(|extra| extra.file_name == file_name)
+    }
+
+    /// The file of this name and its path: the finished file itself, whose path is `file_path`, or one
+    /// beside it, which is then described as if it were the finished one. None when there is no such file.
+    pub fn named(mut self, file_path: &str, file_name: &str) -> Option<(Self, String)> {
+        if self.file_name == file_name {
+            return Some((self, file_path.to_owned()));
+        }
+        let index = self
+            .extras
+            .iter()
+            .position(|extra| extra.file_name == file_name)?;
+        let extra = self.extras.swap_remove(index);
+        let path = beside(file_path, &self.file_name, &extra.file_name)?;
+        self.file_name = extra.file_name;
+        self.file_size = extra.file_size;
+        self.sha256 = extra.sha256;
+        Some((self, path))
+    }
 }
 
 /// One failed attempt in a dead letter's history.

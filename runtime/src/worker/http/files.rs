@@ -42,9 +42,8 @@ pub async fn deliver(
         .await?
         .ok_or_else(|| Error::not_found("file"))?;
     let (result, path) = finished(&task, now)?;
-    if file_name != result.file_name {
-        return Err(Error::not_found("file").into());
-    }
+    let named = result.named(&path, &file_name);
+    let (result, path) = named.ok_or_else(|| Error::not_found("file"))?;
     let path = worker.settings.data_dir.join(path);
     let file = match File::open(&path).await {
         Ok(file) => file,

@@ -107,7 +107,9 @@ async fn parse_and_keep(
         }
     };
     let proxy = rented.as_ref().map(Rented::name);
-    let answer = worker.ytdlp.parse(url, rented.map(Upstream::from)).await;
+    let cookies = worker.cookies_for(url).await;
+    let upstream = rented.map(Upstream::from);
+    let answer = worker.ytdlp.parse(url, upstream, cookies.as_ref()).await;
     if let Some(proxy) = &proxy {
         let outcome = answer
             .as_ref()
@@ -123,7 +125,7 @@ async fn parse_and_keep(
     Ok(answer)
 }
 
-/// 42201 with the failure's code as the reason; 50301 where the fault is this machine's.
+/// 42201 with the failure's code as the reason, and what the site wanted; 50301 where the fault is this machine's.
 fn refusal(failure: shared::domain::task::Failure) -> Error {
     match failure.code {
         "tool_missing" | "busy" | "internal" => {
@@ -131,8 +133,14 @@ fn refusal(failure: shared::domain::task::Failure) -> Error {
             error.message = failure.message;
             error
         }
-        reason => Error::new(Code::Unprocessable, failure.message)
-            .with_data(serde_json::json!({ "reason": reason })),
+        reason => {
+            let mut data = serde_json::json!({ "reason": reason });
+            if !failure.lacks.is_empty() {
+                let lacks = failure.lacks.iter().map(|lack| lack.as_str());
+                data["lacks"] = lacks.collect();
+            }
+            Error::new(Code::Unprocessable, failure.message).with_data(data)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::egress::{EgressError, Refusal};
 use shared::domain::egress::blocked;
-use shared::domain::task::Failure;
+use shared::domain::task::{Failure, Lack};
 use std::fmt::Display;
 
 /// Our own fault; the cause goes to the log.
@@ -52,6 +52,14 @@ pub(super) fn timed_out() -> Failure {
     Failure::retryable("timeout", "The site did not answer in time.")
 }
 
+/// A stream that only ffmpeg could fetch, which we do not let out.
+pub(super) fn unreadable_stream() -> Failure {
+    Failure::permanent(
+        "no_format",
+        "The video is encrypted in a way that this server cannot read.",
+    )
+}
+
 fn network() -> Failure {
     Failure::retryable("network", "The site could not be reached.")
 }
@@ -71,15 +79,78 @@ pub(super) fn classify(stderr: &str, refusal: Option<Refusal>) -> Failure {
         _ => {}
     }
     let text = decisive(stderr).to_lowercase();
-    if let Some(status) = http_status(&text) {
-        return by_status(status, refusal);
+    let mut failure = match http_status(&text) {
+        Some(403) if is_of_media(&text) => expired_address(),
+        Some(status) => by_status(status, refusal),
+        None => by_text(&text, refusal).unwrap_or_else(|| {
+            Failure::retryable(
+                "download_failed",
+                "The download failed for a reason that is not known.",
+            )
+        }),
+    };
+    // What is gone or no video would not be there with anything else either.
+    if matches!(
+        failure.code,
+        "forbidden" | "no_format" | "rate_limited" | "download_failed"
+    ) {
+        failure.lacks = lacks(&stderr.to_lowercase());
     }
-    by_text(&text).unwrap_or_else(|| {
-        Failure::retryable(
-            "download_failed",
-            "The download failed for a reason that is not known.",
-        )
-    })
+    failure
+}
+
+/// Whether the page was read and the video's own address refused.
+fn is_of_media(text: &str) -> bool {
+    text.contains("unable to download video data") || text.contains("[download] got error")
+}
+
+/// A site gives its videos addresses that hold for a while; the next attempt reads the page anew.
+fn expired_address() -> Failure {
+    Failure::retryable(
+        "forbidden",
+        "The site refused the video's own address (HTTP 403), which may have expired.",
+    )
+    .by_refusal()
+}
+
+/// What yt-dlp says, in warnings too, that the site wanted; whether it was there is not looked at.
+fn lacks(text: &str) -> Vec<Lack> {
+    let has = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
+    let unsolved = has(&[
+        "no supported javascript runtime could be found",
+        "n challenge solving failed",
+        "signature solving failed",
+    ]);
+    let unscripted = has(&["challenge solver"]);
+    let unlike_a_browser = has(&[
+        "cloudflare anti-bot challenge",
+        "no impersonate target is available",
+        "impersonate targets are available",
+        "requires browser impersonation",
+    ]);
+    let unknown_to_the_site = has(&[
+        "use --cookies",
+        "not a bot",
+        "members-only",
+        "private video",
+        "registered users",
+    ]);
+    let elsewhere = has(&[
+        "geo restrict",
+        "geo-restrict",
+        "with --proxy",
+        "in your country",
+    ]);
+    [
+        (unsolved, Lack::JavascriptRuntime),
+        (unsolved || unscripted, Lack::ChallengeSolver),
+        (unlike_a_browser, Lack::Impersonation),
+        (unknown_to_the_site, Lack::Cookies),
+        (elsewhere, Lack::Proxy),
+    ]
+    .into_iter()
+    .filter_map(|(wanted, lack)| wanted.then_some(lack))
+    .collect()
 }
 
 /// The error lines; after a crash, which prints none, the last line.
@@ -139,7 +210,7 @@ fn by_status(status: u16, refusal: Option<Refusal>) -> Failure {
 }
 
 /// The needles stand in yt-dlp's own messages and in Python's; the first match decides.
-fn by_text(text: &str) -> Option<Failure> {
+fn by_text(text: &str, refusal: Option<Refusal>) -> Option<Failure> {
     let has = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
     let failure = if has(&["no space left on device", "errno 28", "disk quota exceeded"]) {
         Failure::retryable("disk_full", "This server's disk is full.")
@@ -155,7 +226,11 @@ fn by_text(text: &str) -> Option<Failure> {
         "content too short",
         "fragment",
     ]) {
-        Failure::retryable("truncated", "The site sent less than it announced.")
+        match refusal {
+            // Behind the door a reset reaches yt-dlp as an early end.
+            Some(Refusal::Reset) => network(),
+            _ => Failure::retryable("truncated", "The site sent less than it announced."),
+        }
     } else if has(&[
         "ffmpeg not found",
         "ffmpeg is not installed",

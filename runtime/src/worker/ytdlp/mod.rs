@@ -1,22 +1,27 @@
-//! yt-dlp as a child process behind the forward proxy: options on its input, JSON lines back, every
+//! yt-dlp as a child process behind the forward proxy: options and URL on its input, JSON lines back, every
 //! end of it turned into a [`Failure`] that the user can read.
 
+mod access;
+mod attempt;
 mod download;
+mod extras;
 mod failure;
+mod folder;
 mod options;
 mod parse;
 mod progress;
+mod scratch;
+mod sniff;
 #[cfg(test)]
 mod tests;
 
 pub use download::{DownloadError, DownloadJob, Downloaded};
+pub use extras::FetchedExtra;
 
-use crate::egress::{ForwardProxy, ProxyTicket, Upstream};
+use crate::egress::ForwardProxy;
 use crate::tools::Tools;
-use shared::domain::media::MediaUrl;
+use scratch::Scratch;
 use shared::domain::task::Failure;
-use shared::limits::EXTRACT_BYTES_MAX;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,22 +30,29 @@ use std::sync::Arc;
 pub struct Ytdlp {
     tools: Tools,
     proxy: Arc<ForwardProxy>,
-    /// Where parses get their short-lived folders.
-    scratch: PathBuf,
+    /// Where parses get their short-lived folders, and cookie jars their files.
+    scratch: Arc<Scratch>,
 }
 
 impl Ytdlp {
-    pub fn new(tools: Tools, proxy: Arc<ForwardProxy>, scratch: PathBuf) -> Self {
-        Self {
+    /// Makes a scratch folder of this process below `scratch`. Errors: the disk refuses.
+    pub async fn open(
+        tools: Tools,
+        proxy: Arc<ForwardProxy>,
+        scratch: PathBuf,
+    ) -> std::io::Result<Self> {
+        let opened = tokio::task::spawn_blocking(move || Scratch::open(&scratch)).await;
+        Ok(Self {
             tools,
             proxy,
-            scratch,
-        }
+            scratch: Arc::new(opened.map_err(std::io::Error::other)??),
+        })
     }
 
     /// Whether downloads can work here.
     pub fn is_ready(&self) -> bool {
-        self.tools.ytdlp.is_some() && self.tools.ffmpeg.is_some()
+        let tools = self.tools.now();
+        tools.ytdlp.is_some() && tools.ffmpeg.is_some()
     }
 
     /// Bytes that came in from outside since the start.
@@ -48,50 +60,8 @@ impl Ytdlp {
         self.proxy.received_bytes()
     }
 
-    /// Looks at the URL's literal host, then gives the attempt its credentials and a budget for pages.
-    fn admit(
-        &self,
-        task_id: &str,
-        url: &MediaUrl,
-        upstream: Option<Upstream>,
-    ) -> Result<ProxyTicket, Failure> {
-        shared::domain::egress::check_literal(url.as_url(), self.proxy.allow_list())?;
-        let ticket = self
-            .proxy
-            .admit(task_id, upstream)
-            .map_err(failure::internal)?;
-        ticket.limit_bytes(EXTRACT_BYTES_MAX);
-        Ok(ticket)
+    /// What runs; attempts that start after a replacement use the new one.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
     }
-
-    /// The whole command line. The URL is all that a user supplies, and it stands where no option can.
-    fn command(&self, url: &MediaUrl) -> Result<Vec<OsString>, Failure> {
-        let mut argv = self
-            .tools
-            .ytdlp
-            .clone()
-            .ok_or_else(|| failure::tool_missing("yt-dlp"))?;
-        for argument in [
-            "--ignore-config",
-            "--config-locations",
-            "-",
-            "--",
-            url.as_str(),
-        ] {
-            argv.push(argument.into());
-        }
-        Ok(argv)
-    }
-}
-
-/// ffmpeg, should it open a URL that a file names, has only this way out.
-fn environment(ticket: &ProxyTicket) -> Vec<(OsString, OsString)> {
-    let mut environment = vec![
-        // A static ffmpeg dies when it loads the machine's own character set modules, which reading
-        // MPEG-TS makes it do; with a path that is not there it goes without.
-        ("GCONV_PATH".into(), "/nonexistent".into()),
-    ];
-    environment
-        .extend(["http_proxy", "https_proxy"].map(|name| (name.into(), ticket.url().into())));
-    environment
 }

@@ -1,9 +1,11 @@
-//! The options that go to yt-dlp's input, one a line. All are ours; a user chooses among qualities and
-//! formats, never among options (VA-14).
+//! The options that go to yt-dlp's input, one a line, and the URL behind them. All are ours; a user chooses
+//! among qualities, formats and languages, never among options (VA-14).
 
-use shared::domain::media::{Format, Quality};
+use super::Failure;
+use super::access::Access;
+use super::download::DownloadJob;
+use shared::domain::media::{Format, LanguageTag, MediaUrl, Quality};
 use shared::limits::{YTDLP_PROGRESS_MS, YTDLP_RETRIES, YTDLP_SOCKET_S_MAX};
-use std::path::Path;
 
 /// How our lines in yt-dlp's output begin.
 pub(super) const SEEN: &str = "wharf-seen ";
@@ -17,10 +19,16 @@ const PROTOCOLS: &str = "[protocol~='^(https?|m3u8|m3u8_native|http_dash_segment
 
 /// ffmpeg reads the downloaded files and nothing else: a file that claims to be a video but is a
 /// playlist must not make it open other files or addresses.
-const FFMPEG_INPUT: &str = "-protocol_whitelist file,pipe,fd -format_whitelist mov,mp4,matroska,webm,mpegts,mpeg,mpegvideo,aac,mp3,ac3,eac3,ogg,flac,wav,avi,flv,asf,h264,hevc";
+pub(super) const READ_MEDIA: &str = "-protocol_whitelist file,pipe,fd -format_whitelist mov,mp4,matroska,webm,mpegts,mpeg,mpegvideo,aac,mp3,ac3,eac3,ogg,flac,wav,avi,flv,asf,h264,hevc";
+/// The same for embedding: chapters come in a file of yt-dlp's own making.
+const READ_CHAPTERS: &str = ",ffmetadata";
+/// Pictures and texts are read in the run that fetches them, and nothing else is.
+const READ_PICTURES: &str = "-protocol_whitelist file,pipe,fd -format_whitelist image2,gif";
+const READ_SUBTITLES: &str = "-protocol_whitelist file,pipe,fd -format_whitelist webvtt,srt,ass";
 
-/// Everything in yt-dlp that can run ffmpeg under these options; input arguments have no common name.
-const POSTPROCESSORS: [&str; 10] = [
+/// Everything in yt-dlp that can run ffmpeg under the options of a download; input arguments have no common
+/// name.
+const POSTPROCESSORS: [&str; 11] = [
     "Merger",
     "VideoRemuxer",
     "VideoConvertor",
@@ -31,7 +39,15 @@ const POSTPROCESSORS: [&str; 10] = [
     "FixupTimestamp",
     "FixupDuration",
     "FixupDuplicateMoov",
+    "Metadata",
 ];
+
+/// Fields that yt-dlp would embed and that hold the page's address with its query, or a whole page of text.
+/// They would stand on ffmpeg's command line too.
+const NOT_EMBEDDED: [&str; 4] = ["purl", "comment", "description", "synopsis"];
+
+/// Where the first run leaves what it read of the page, beside the folder of the extras.
+const PAGE: &str = "page";
 
 /// An options file in the making; every value is quoted for yt-dlp's `shlex`.
 struct Options(String);
@@ -48,9 +64,15 @@ impl Options {
         self.0.push_str(&value.replace('\'', r#"'"'"'"#));
         self.0.push_str("'\n");
     }
+
+    /// The options with the URL behind them. It begins with `http`, so it is no option.
+    fn of(mut self, url: &MediaUrl) -> Vec<u8> {
+        self.set("", url.as_str());
+        self.0.into_bytes()
+    }
 }
 
-fn common(proxy_url: &str) -> Options {
+fn common(access: &Access) -> Result<Options, Failure> {
     let mut options = Options(String::new());
     for name in [
         "--no-plugin-dirs",
@@ -58,63 +80,138 @@ fn common(proxy_url: &str) -> Options {
         "--no-remote-components",
         "--no-playlist",
         "--no-exec",
-        "--abort-on-error",
+        "--no-js-runtimes",
     ] {
         options.flag(name);
     }
+    for runtime in &access.abilities()?.javascript {
+        options.set("--js-runtimes", runtime);
+    }
     options.set("--color", "no_color");
     options.set("--xff", "never");
-    options.set("--proxy", proxy_url);
+    options.set("--proxy", access.ticket.url());
+    if let Some(cookies) = access.cookies() {
+        options.set("--cookies", &cookies.to_string_lossy());
+    }
+    if access.impersonates {
+        // Any browser.
+        options.set("--impersonate", "");
+    }
     options.set("--socket-timeout", &YTDLP_SOCKET_S_MAX.to_string());
     options.set("--extractor-retries", &YTDLP_RETRIES.to_string());
     // Two entries tell a playlist from a video; nobody needs the other thousands.
     options.set("--playlist-items", "1:2");
-    options
+    Ok(options)
 }
 
 /// Options that print one JSON document about the URL.
-pub(super) fn parse(proxy_url: &str) -> Vec<u8> {
-    let mut options = common(proxy_url);
+pub(super) fn parse(access: &Access, url: &MediaUrl) -> Result<Vec<u8>, Failure> {
+    let mut options = common(access)?;
+    options.flag("--abort-on-error");
     options.flag("--flat-playlist");
     options.flag("--dump-single-json");
     // The choice does not matter here, but having none would be an error.
     options.set("--format", "b*/bv*/ba*");
-    options.0.into_bytes()
+    Ok(options.of(url))
 }
 
 /// Options that download `media.<format>` into the working directory and report in lines of ours.
-pub(super) fn download(
-    proxy_url: &str,
-    ffmpeg: &Path,
-    quality: Quality,
-    format: Format,
-) -> Vec<u8> {
-    let mut options = common(proxy_url);
+pub(super) fn download(access: &Access, job: &DownloadJob) -> Result<Vec<u8>, Failure> {
+    let mut options = common(access)?;
+    options.flag("--abort-on-error");
     options.flag("--abort-on-unavailable-fragments");
     options.flag("--continue");
     options.flag("--part");
     options.flag("--no-mtime");
     options.flag("--newline");
     options.flag("--progress");
-    for name in ["--retries", "--fragment-retries", "--file-access-retries"] {
-        options.set(name, &YTDLP_RETRIES.to_string());
-    }
-    options.set("--downloader", "native");
+    native(&mut options);
     options.set(
         "--break-match-filters",
         "!is_live & live_status!=?is_upcoming & n_entries<=?1",
     );
     options.set("--output", "media.%(ext)s");
-    options.set("--ffmpeg-location", &ffmpeg.to_string_lossy());
+    options.set("--ffmpeg-location", &access.ffmpeg()?.to_string_lossy());
     for name in POSTPROCESSORS {
+        let more = if name == "Metadata" {
+            READ_CHAPTERS
+        } else {
+            ""
+        };
+        let arguments = format!("{name}+ffmpeg_i:{READ_MEDIA}{more}");
+        options.set("--postprocessor-args", &arguments);
+    }
+    select(&mut options, job.quality, job.format);
+    if job.metadata {
+        embed(&mut options);
+    }
+    if job.wants_extras() {
+        options.flag("--write-info-json");
+        options.set("--output", &format!("infojson:{PAGE}"));
+    }
+    report(&mut options);
+    Ok(options.of(&job.url))
+}
+
+/// yt-dlp's own downloaders. ffmpeg's is cut off: it would show URL and cookies on its command line.
+fn native(options: &mut Options) {
+    for name in ["--retries", "--fragment-retries", "--file-access-retries"] {
+        options.set(name, &YTDLP_RETRIES.to_string());
+    }
+    options.set("--downloader", "native");
+    options.set(
+        "--downloader-args",
+        "ffmpeg_i:-protocol_whitelist file,pipe,fd",
+    );
+}
+
+/// Title, uploader, date and chapters into the file.
+fn embed(options: &mut Options) {
+    options.flag("--embed-metadata");
+    options.flag("--embed-chapters");
+    options.flag("--no-embed-info-json");
+    for field in NOT_EMBEDDED {
+        options.set("--parse-metadata", &format!(":(?P<meta_{field}>)"));
+    }
+}
+
+/// Options that fetch `extra.<language>.vtt` and `extra.jpg` into the working directory, which lies in that
+/// of the download.
+pub(super) fn extras(access: &Access, job: &DownloadJob) -> Result<Vec<u8>, Failure> {
+    let mut options = common(access)?;
+    options.flag("--ignore-errors");
+    options.flag("--skip-download");
+    options.flag("--no-progress");
+    options.flag("--quiet");
+    native(&mut options);
+    options.set("--load-info-json", &format!("../{PAGE}.info.json"));
+    options.set("--format", "b*/bv*/ba*");
+    options.set("--output", "extra.%(ext)s");
+    options.set("--ffmpeg-location", &access.ffmpeg()?.to_string_lossy());
+    let read = [
+        ("SubtitlesConvertor", READ_SUBTITLES),
+        ("ThumbnailsConvertor", READ_PICTURES),
+    ];
+    for (name, arguments) in read {
         options.set(
             "--postprocessor-args",
-            &format!("{name}+ffmpeg_i:{FFMPEG_INPUT}"),
+            &format!("{name}+ffmpeg_i:{arguments}"),
         );
     }
-    select(&mut options, quality, format);
-    report(&mut options);
-    options.0.into_bytes()
+    if !job.subtitles.is_empty() {
+        let languages: Vec<&str> = job.subtitles.iter().map(LanguageTag::as_str).collect();
+        options.flag("--write-subs");
+        // What a machine wrote is better than nothing; what people wrote comes first.
+        options.flag("--write-auto-subs");
+        options.set("--sub-langs", &languages.join(","));
+        options.set("--sub-format", "vtt/srt/ass/ttml/best");
+        options.set("--convert-subs", "vtt");
+    }
+    if job.thumbnail {
+        options.flag("--write-thumbnail");
+        options.set("--convert-thumbnails", "jpg");
+    }
+    Ok(options.0.into_bytes())
 }
 
 /// Which streams, and into which container.
@@ -204,28 +301,11 @@ mod tests {
         let mut options = Options(String::new());
         options.set("--proxy", "x' --exec 'rm");
         assert_eq!(options.0, "--proxy 'x'\"'\"' --exec '\"'\"'rm'\n");
-    }
-
-    #[test]
-    fn every_download_carries_the_flags_that_keep_it_inside() {
-        for (quality, format) in [
-            (Quality::Best, Format::Mp4),
-            (Quality::Height(720), Format::Webm),
-            (Quality::Height(240), Format::Mkv),
-            (Quality::Audio, Format::Mp3),
-        ] {
-            let text =
-                String::from_utf8(download("http://p", Path::new("/f"), quality, format)).unwrap();
-            for flag in [
-                "--no-exec",
-                "--no-plugin-dirs",
-                "--no-remote-components",
-                "--proxy 'http://p'",
-                "protocol_whitelist",
-                "--abort-on-unavailable-fragments",
-            ] {
-                assert!(text.contains(flag), "{flag} is missing for {format:?}");
-            }
-        }
+        let url = MediaUrl::parse("http://example.com/'--exec'x?a=';b").unwrap();
+        let text = String::from_utf8(Options(String::new()).of(&url)).unwrap();
+        assert_eq!(
+            text,
+            " 'http://example.com/'\"'\"'--exec'\"'\"'x?a=%27;b'\n"
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! What a URL is and in which formats it comes (VA-1).
 
-use super::{Ytdlp, environment, failure, options};
+use super::access::Access;
+use super::{Ytdlp, failure, options};
 use crate::egress::Upstream;
 use crate::process::{Job, capture};
 use serde::Deserialize;
+use shared::domain::cookies::Jar;
 use shared::domain::media::MediaUrl;
 use shared::domain::task::Failure;
 use shared::limits::{PARSE_FORMATS_MAX, PARSE_OUTPUT_BYTES_MAX, PARSE_S_MAX, TITLE_CHARS_MAX};
@@ -62,20 +64,37 @@ impl Ytdlp {
         &self,
         url: &MediaUrl,
         upstream: Option<Upstream>,
+        jar: Option<&Jar>,
     ) -> Result<ParseAnswer, Failure> {
-        let ticket = self.admit("parse", url, upstream)?;
-        let argv = self.command(url)?;
-        let folder = Scratch::make(&self.scratch).await?;
-        let job = Job {
-            argv: &argv,
-            folder: &folder.0,
-            environment: environment(&ticket),
-            input: options::parse(ticket.url()),
+        let mut access = self.admit("parse", url, upstream, jar).await?;
+        let asked = async {
+            loop {
+                match self.ask(url, &access).await {
+                    Err(failure) if access.should_impersonate(&failure) => {
+                        access.impersonates = true;
+                    }
+                    Err(failure) => return Err(access.settle(failure)),
+                    Ok(answer) => return Ok(answer),
+                }
+            }
         };
-        let limit = Duration::from_secs(PARSE_S_MAX);
-        let captured = timeout(limit, capture(job, PARSE_OUTPUT_BYTES_MAX))
+        timeout(Duration::from_secs(PARSE_S_MAX), asked)
             .await
             .map_err(|_| failure::timed_out())?
+    }
+
+    /// Runs yt-dlp once.
+    async fn ask(&self, url: &MediaUrl, access: &Access) -> Result<ParseAnswer, Failure> {
+        let folder = self.scratch.folder().await.map_err(failure::internal)?;
+        let argv = access.argv()?;
+        let job = Job {
+            argv: &argv,
+            folder: folder.path(),
+            environment: access.environment(),
+            input: options::parse(access, url)?,
+        };
+        let captured = capture(job, PARSE_OUTPUT_BYTES_MAX)
+            .await
             .map_err(failure::internal)?;
         let Some(output) = captured.stdout else {
             return Err(Failure::permanent(
@@ -84,7 +103,7 @@ impl Ytdlp {
             ));
         };
         if !captured.status.success() {
-            let found = failure::classify(&captured.stderr, ticket.refusal());
+            let found = failure::classify(&captured.stderr, access.ticket.refusal());
             let detail = failure::redacted(&captured.stderr);
             tracing::info!(
                 url = url.redacted(),
@@ -153,31 +172,4 @@ pub(super) fn short(text: &str) -> String {
         .collect::<String>()
         .trim()
         .to_owned()
-}
-
-/// A folder for one parse, removed with it.
-struct Scratch(std::path::PathBuf);
-
-impl Scratch {
-    async fn make(parent: &std::path::Path) -> Result<Self, Failure> {
-        let folder = parent.join(format!("parse-{}", uuid::Uuid::now_v7()));
-        tokio::fs::create_dir_all(&folder)
-            .await
-            .map_err(failure::internal)?;
-        // Relative paths mean something else to a process that runs in this folder.
-        tokio::fs::canonicalize(&folder)
-            .await
-            .map(Self)
-            .map_err(failure::internal)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let folder = std::mem::take(&mut self.0);
-        // Dropping happens on async threads too, and removing blocks.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { tokio::fs::remove_dir_all(folder).await });
-        }
-    }
 }

@@ -42,12 +42,16 @@ async fn a_plain_file_a_page_and_hls_become_what_was_asked_for() {
 #[tokio::test]
 async fn a_parse_tells_formats_from_playlists_streams_and_pages() {
     let stage = stage().await;
-    let page = stage.ytdlp.parse(&stage.url("/page"), None).await.unwrap();
+    let page = stage
+        .ytdlp
+        .parse(&stage.url("/page"), None, None)
+        .await
+        .unwrap();
     assert!(page.title.starts_with("A page"), "{page:?}");
     assert_eq!(page.formats[0].ext, "mp4");
     let hls = stage
         .ytdlp
-        .parse(&stage.url("/clips/index.m3u8"), None)
+        .parse(&stage.url("/clips/index.m3u8"), None, None)
         .await
         .unwrap();
     assert_eq!(
@@ -62,12 +66,21 @@ async fn a_parse_tells_formats_from_playlists_streams_and_pages() {
         ("/status/429", "rate_limited"),
         ("/away", "blocked_address"),
     ] {
-        let failure = stage.ytdlp.parse(&stage.url(path), None).await.unwrap_err();
+        let failure = stage
+            .ytdlp
+            .parse(&stage.url(path), None, None)
+            .await
+            .unwrap_err();
         assert_eq!(failure.code, code, "{path}: {failure:?}");
     }
     let local = MediaUrl::parse("http://[::ffff:127.0.0.1]/x").unwrap();
     assert_eq!(
-        stage.ytdlp.parse(&local, None).await.unwrap_err().code,
+        stage
+            .ytdlp
+            .parse(&local, None, None)
+            .await
+            .unwrap_err()
+            .code,
         "blocked_address"
     );
 }

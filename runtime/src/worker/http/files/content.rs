@@ -84,6 +84,8 @@ pub fn media_type(file_name: &str) -> &'static str {
         "mkv" => "video/x-matroska",
         "mp3" => "audio/mpeg",
         "m4a" => "audio/mp4",
+        "vtt" => "text/vtt; charset=utf-8",
+        "jpg" => "image/jpeg",
         _ => "application/octet-stream",
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn tools() -> Tools {
 
 pub(super) async fn ffmpeg(tools: &Tools, folder: &std::path::Path, arguments: &str) {
     let arguments: Vec<&str> = arguments.split(' ').collect();
-    let status = crate::process::run(tools.ffmpeg.as_ref().unwrap(), &arguments, folder)
+    let status = crate::process::run(tools.now().ffmpeg.as_ref().unwrap(), &arguments, folder)
         .await
         .unwrap();
     assert!(status.success());
@@ -104,7 +104,8 @@ pub(super) async fn stage() -> Stage {
     let door = Door::new(AllowList::parse(&[format!("127.0.0.1:{port}")]).unwrap());
     let proxy = Arc::new(ForwardProxy::start(door).await.unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let ytdlp = Ytdlp::new(tools, proxy, folder.path().join("scratch"));
+    let scratch = folder.path().join("scratch");
+    let ytdlp = Ytdlp::open(tools, proxy, scratch).await.unwrap();
     Stage {
         ytdlp,
         base: format!("http://127.0.0.1:{port}"),
@@ -218,9 +219,13 @@ impl Stage {
             url: self.url(path),
             quality,
             format,
+            subtitles: Vec::new(),
+            thumbnail: false,
+            metadata: false,
             folder: self.folder.path().join("task"),
             max_bytes: 4 * 1024 * 1024,
             upstream: None,
+            cookies: None,
         }
     }
 
