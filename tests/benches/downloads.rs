@@ -4,12 +4,10 @@
 //!
 //! `cargo bench --package tests --bench downloads`
 
-mod figures;
-
-use figures::print_machine;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use tests::figures::print_machine;
 use tests::{TestApp, User, media};
 
 const DOWNLOADS: usize = 50;

@@ -12,9 +12,6 @@
 //!
 //! `cargo bench --package tests --bench progress`
 
-mod figures;
-
-use figures::{percentile_ms, print_machine};
 use runtime::clock::now_ms;
 use runtime::database::Handle;
 use shared::store::claims::{self, Room};
@@ -23,6 +20,7 @@ use shared::store::tasks::{self, NewTask};
 use shared::wire::task::Progress;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tests::figures::{percentile_ms, print_machine};
 use tests::{ProgressSocket, TestApp, TestDatabase};
 
 const SAMPLES: usize = 300;

@@ -5,9 +5,6 @@
 //!
 //! `cargo bench --package tests --bench queue`
 
-mod figures;
-
-use figures::{percentile_ms, print_machine};
 use runtime::clock::now_ms;
 use runtime::command::migrate;
 use runtime::database::Handle;
@@ -18,6 +15,7 @@ use shared::store::tasks::{self, NewTask};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests::TestDatabase;
+use tests::figures::{percentile_ms, print_machine};
 
 const WORKERS: [usize; 2] = [1, 8];
 const ROUNDS: usize = 3;

@@ -13,7 +13,6 @@
 
 #[path = "figures/cpu.rs"]
 mod cpu;
-mod figures;
 #[path = "requests/load.rs"]
 mod load;
 #[path = "requests/native.rs"]
@@ -21,10 +20,10 @@ mod native;
 #[path = "requests/rows.rs"]
 mod rows;
 
-use figures::{percentile_ms, print_machine};
 use load::Target;
 use std::time::Duration;
 use tests::TestApp;
+use tests::figures::{percentile_ms, print_machine};
 
 /// The binary's, so that the native server has it too.
 #[global_allocator]

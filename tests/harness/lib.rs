@@ -7,6 +7,7 @@ mod caller;
 mod clips;
 mod contract;
 mod database;
+pub mod figures;
 mod media_routes;
 mod media_server;
 mod product;
