@@ -16,7 +16,7 @@
 //! | `flaky.mp4` | 500 as often as the test asked for, then the clip |
 //! | `redirect-metadata`, `redirect-loopback` | 302 to 169.254.169.254; to the forbidden listener |
 //! | `ladder/…` | the clip as HLS in three heights with English subtitles (`main.m3u8`), and a picture |
-//! | `film` | HTML with the ladder, a title and that picture |
+//! | `film` | HTML with the ladder, a title, that picture, English subtitles and German ones that are not there |
 //! | `unpictured` | HTML with the clip, and a picture that is not there |
 //! | `text.mp4` | text that calls itself a video |
 //! | `key.m3u8` | HLS whose key is a file of the machine that reads it |
@@ -108,15 +108,15 @@ async fn answer(
             "<html><head><title>海上的风 / 第1集</title></head>\
              <body><video src=\"clip.mp4\"></video></body></html>",
         ),
-        "film" => page(
-            "<html><head><title>海上的风</title>\
-             <meta property=\"og:image\" content=\"ladder/picture.png\"></head>\
-             <body><video><source src=\"ladder/main.m3u8\" type=\"application/x-mpegURL\"></video></body></html>",
+        "film" => pictured(
+            &shelf.url("ladder/picture.png"),
+            "<source src=\"ladder/main.m3u8\" type=\"application/x-mpegURL\">\
+             <track kind=\"subtitles\" srclang=\"en\" src=\"ladder/en.vtt\">\
+             <track kind=\"subtitles\" srclang=\"de\" src=\"ladder/none.vtt\">",
         ),
-        "unpictured" => page(
-            "<html><head><title>Unpictured</title>\
-             <meta property=\"og:image\" content=\"ladder/none.png\"></head>\
-             <body><video src=\"clip.mp4\"></video></body></html>",
+        "unpictured" => pictured(
+            &shelf.url("ladder/none.png"),
+            "<source src=\"clip.mp4\" type=\"video/mp4\">",
         ),
         "refusing" => page(
             "<html><head><title>Refusing</title></head>\
@@ -150,6 +150,14 @@ fn video(body: Body) -> Response {
 
 fn page(html: &'static str) -> Response {
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
+}
+
+fn pictured(picture: &str, media: &str) -> Response {
+    let html = format!(
+        "<html><head><title>海上的风</title><meta property=\"og:image\" content=\"{picture}\"></head>\
+         <body><video>{media}</video></body></html>"
+    );
+    axum::response::Html(html).into_response()
 }
 
 fn redirect(to: &str) -> Response {

@@ -35,9 +35,11 @@ async fn subtitles_and_the_thumbnail_are_delivered_beside_the_file() {
         };
         assert_eq!(subtitles["kind"], "subtitles", "{task:#}");
         assert_eq!(subtitles["language"], "en");
-        assert_eq!(subtitles["file_name"], "海上的风.en.vtt");
+        let main = task["result"]["file_name"].as_str().expect("a name");
+        let stem = main.strip_suffix(".mp4").expect("its extension");
+        assert_eq!(subtitles["file_name"], format!("{stem}.en.vtt"));
         assert_eq!(thumbnail["kind"], "thumbnail");
-        assert_eq!(thumbnail["file_name"], "海上的风.jpg");
+        assert_eq!(thumbnail["file_name"], format!("{stem}.jpg"));
         assert_eq!(thumbnail.get("language"), None);
 
         let whole = user.file_of_task(id(&task)).await;
@@ -63,12 +65,29 @@ async fn subtitles_and_the_thumbnail_are_delivered_beside_the_file() {
         tags.dedup();
         assert_eq!(tags.len(), 3, "{tags:?}");
 
-        user.sign_named(id(&task), "海上的风.de.vtt")
+        user.sign_named(id(&task), &format!("{stem}.de.vtt"))
             .await
             .refused(40401);
-        let main = task["result"]["file_name"].as_str().expect("a name");
         user.sign_named(id(&task), main).await.ok();
     }
+}
+
+#[tokio::test]
+async fn subtitles_in_a_playlist_are_kept_too() {
+    let user = shared().user().await;
+    let task = finished(&user, "ladder/main.m3u8", "quick_download").await;
+    let [subtitles] = extras(&task)[..] else {
+        panic!("{task:#}");
+    };
+    let name = subtitles["file_name"].as_str().expect("a name");
+    let data = user.sign_named(id(&task), name).await.ok();
+    let url = data["url"].as_str().expect("a URL").to_owned();
+    let answer = shared().anonymous().get(&url).await;
+    let text = String::from_utf8_lossy(&answer.body);
+    assert!(
+        text.starts_with("WEBVTT") && text.contains("Wind over the sea"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -101,7 +120,9 @@ async fn what_lies_beside_a_file_stays_and_goes_with_it() {
             .map(|name| name.to_string_lossy().into_owned())
             .collect()
     };
-    let stem = format!("海上的风_{}", id(&archived));
+    let main = archived["result"]["file_name"].as_str().expect("a name");
+    let stem = main.strip_suffix(".mp4").expect("its extension");
+    let stem = format!("{stem}_{}", id(&archived));
     let kept = [".en.vtt", ".jpg", ".mp4"].map(|suffix| format!("{stem}{suffix}"));
     assert_eq!(names(), kept);
 

@@ -258,11 +258,11 @@ async fn every_download_carries_the_flags_that_keep_it_inside() {
         (Quality::Height(240), Format::Mkv),
         (Quality::Audio, Format::Mp3),
     ] {
-        let mut job = stage.job("/clips/clip.mp4", quality, format);
-        job.thumbnail = true;
+        let job = stage.job("/clips/clip.mp4", quality, format);
         for options in [
             options::download(&access, &job).unwrap(),
-            options::extras(&access, &job).unwrap(),
+            options::subtitles(&access, &[]).unwrap(),
+            options::thumbnail(&access).unwrap(),
         ] {
             let text = String::from_utf8(options).unwrap();
             for flag in [
