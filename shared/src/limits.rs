@@ -75,7 +75,7 @@ pub const PARSE_S_MAX: u64 = 25;
 pub const PARSE_CONCURRENCY: usize = 8;
 /// What yt-dlp may print for one parse, bytes.
 pub const PARSE_OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Formats in a parse answer.
+/// Formats, and languages of subtitles, in a parse answer.
 pub const PARSE_FORMATS_MAX: usize = 500;
 
 /// Leases lost to dead workers before a task is held to be what kills them.

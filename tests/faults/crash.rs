@@ -101,3 +101,38 @@ async fn a_worker_killed_after_renaming_leaves_one_result() {
 async fn a_worker_killed_after_recording_leaves_one_result() {
     dies_at("finish:recorded").await;
 }
+
+#[tokio::test]
+async fn a_worker_killed_while_it_finishes_leaves_the_subtitles_too() {
+    for point in ["finish:hashed", "finish:renamed"] {
+        let mut app = sqlite().env("WHARF_CRASH_AT", point).start();
+        let token = {
+            let user = app.user().await;
+            user.token().to_owned()
+        };
+        let body = serde_json::json!({
+            "url": media().shelf().url("film"), "mode": "archive", "quality": "240p",
+            "subtitles": ["en"], "thumbnail": true,
+        });
+        let data = app.caller(&token).download_with(&body).await.ok_with(202);
+        let task_id = data["task_id"].as_str().expect("an id");
+        let status = app.wait_for_end(Duration::from_secs(60));
+        assert!(!status.success(), "{point}: {status}");
+
+        app.restart_with(&[]);
+        let caller = app.caller(&token);
+        let task = caller.succeeded(task_id).await;
+        let extras = task["result"]["extras"].as_array().expect("a list");
+        assert_eq!(extras.len(), 2, "{point}: {task:#}");
+        for extra in extras {
+            let name = extra["file_name"].as_str().expect("a name");
+            let data = caller.sign_named(task_id, name).await.ok();
+            let url = data["url"].as_str().expect("a URL");
+            let answer = app.anonymous().get(url).await;
+            assert_eq!(answer.status, 200, "{point}: {answer}");
+            assert_eq!(extra["file_size"], answer.body.len());
+        }
+        assert_eq!(files_under(&app.data().join("archive")).len(), 3, "{point}");
+        assert!(files_under(&app.data().join("tmp")).is_empty(), "{point}");
+    }
+}

@@ -5,6 +5,7 @@ mod disk;
 mod fairness;
 mod media_servers;
 mod proxies;
+mod secrets;
 mod stop;
 
 use tests::{Builder, TestApp, media};

@@ -29,7 +29,7 @@ const fn retried(name: &'static str, code: &'static str) -> Case {
     }
 }
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 15] = [
     permanent("404.mp4", "not_found"),
     permanent("403.mp4", "forbidden"),
     permanent("html.mp4", "unsupported_url"),
@@ -39,10 +39,14 @@ const CASES: [Case; 12] = [
     permanent("redirect-loopback", "blocked_address"),
     permanent("endless.mp4", "too_large"),
     retried("500.mp4", "server_error"),
-    // Behind the egress door a reset reaches yt-dlp as an early end.
-    retried("reset.mp4", "truncated"),
+    // Behind the egress door a reset reaches yt-dlp as an early end; the door knows better.
+    retried("reset.mp4", "network"),
     retried("truncated.mp4", "truncated"),
     permanent("empty.mp4", "empty_file"),
+    permanent("text.mp4", "not_media"),
+    permanent("key.m3u8", "blocked_address"),
+    // The page is given out and the video's address refused: it may have expired.
+    retried("refusing", "forbidden"),
 ];
 
 #[tokio::test]

@@ -268,6 +268,12 @@ impl<'a> Caller<'a> {
         self.delete(&format!("/api/v1/tasks/{task_id}")).await
     }
 
+    /// `POST /api/v1/tasks/{id}/url` for a file beside the finished one.
+    pub async fn sign_named(&self, task_id: &str, file_name: &str) -> Answer {
+        let path = format!("/api/v1/tasks/{task_id}/url");
+        self.post(&path, &json!({ "file_name": file_name })).await
+    }
+
     /// `POST /api/v1/tasks/{id}/url`.
     pub async fn sign(&self, task_id: &str) -> Answer {
         let path = format!("/api/v1/tasks/{task_id}/url");

@@ -51,6 +51,17 @@ pub fn hls_folder() -> PathBuf {
 }
 
 const LARGE_CLIP_BYTES: usize = 20 * 1024 * 1024;
+/// The folder with `main.m3u8`, the same clip in three heights with subtitles, and `picture.png`.
+pub fn ladder_folder() -> PathBuf {
+    folder().join("ladder")
+}
+
+/// The heights of the ladder, lines.
+const HEIGHTS: [u32; 3] = [180, 360, 720];
+/// English subtitles are there; German ones are announced and missing.
+const SUBTITLES: &str = "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"English\",LANGUAGE=\"en\",URI=\"en.m3u8\"\n\
+     #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"Deutsch\",LANGUAGE=\"de\",URI=\"de.m3u8\"\n";
+
 /// Bytes of the clip at the least: small enough to be quick, large enough to act in its middle.
 const CLIP_BYTES_MIN: usize = 1024 * 1024;
 
@@ -62,6 +73,9 @@ fn folder() -> PathBuf {
             let _lock = lock("media");
             if !folder.join("complete").exists() {
                 make(&folder);
+            }
+            if !folder.join("ladder/complete").exists() {
+                make_ladder(&folder);
             }
             folder
         })
@@ -89,6 +103,55 @@ fn make(folder: &std::path::Path) {
     let size = std::fs::metadata(&clip).expect("the clip").len() as usize;
     assert!(size >= CLIP_BYTES_MIN, "ffmpeg made a clip of {size} bytes");
     std::fs::write(folder.join("complete"), "").expect("the mark of completeness");
+}
+
+fn make_ladder(folder: &std::path::Path) {
+    let ladder = folder.join("ladder");
+    std::fs::create_dir_all(&ladder).expect("the ladder's folder");
+    let write = |name: &str, text: &str| {
+        std::fs::write(ladder.join(name), text).expect("a file of the ladder");
+    };
+    let mut main = format!("#EXTM3U\n{SUBTITLES}");
+    for height in HEIGHTS {
+        run(Command::new(ffmpeg())
+            .args(["-y", "-loglevel", "error", "-i"])
+            .arg(folder.join("clip.mp4"))
+            .args(["-vf", &format!("scale=-2:{height}"), "-c:v", "libx264"])
+            .args([
+                "-preset",
+                "ultrafast",
+                "-g",
+                "50",
+                "-c:a",
+                "copy",
+                "-f",
+                "hls",
+            ])
+            .args(["-hls_time", "3", "-hls_list_size", "0"])
+            .arg("-hls_segment_filename")
+            .arg(ladder.join(format!("{height}-%d.ts")))
+            .arg(ladder.join(format!("{height}.m3u8"))));
+        let (width, bandwidth) = (height * 16 / 9, height * 1000);
+        main += &format!(
+            "#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},RESOLUTION={width}x{height},\
+             CODECS=\"avc1.42c01e,mp4a.40.2\",SUBTITLES=\"s\"\n{height}.m3u8\n"
+        );
+    }
+    write("main.m3u8", &main);
+    write(
+        "en.m3u8",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:6,\nen.vtt\n#EXT-X-ENDLIST\n",
+    );
+    write(
+        "en.vtt",
+        "WEBVTT\n\n00:00.000 --> 00:03.000\nWind over the sea\n",
+    );
+    run(Command::new(ffmpeg())
+        .args(["-y", "-loglevel", "error", "-i"])
+        .arg(folder.join("clip.mp4"))
+        .args(["-frames:v", "1"])
+        .arg(ladder.join("picture.png")));
+    write("complete", "");
 }
 
 fn run(command: &mut Command) {

@@ -19,14 +19,14 @@ mod wait;
 pub use answer::Answer;
 pub use app::{Builder, TestApp};
 pub use caller::{Caller, Tokens, User};
-pub use clips::{Clip, clip, hls_folder};
+pub use clips::{Clip, clip, hls_folder, ladder_folder};
 pub use contract::Contract;
 pub use database::TestDatabase;
 pub use media_server::{Seen, Shelf, media};
 pub use product::{binary, target_dir, workspace_root};
 pub use progress::ProgressSocket;
 pub use rented::{Manner, PROVIDER_KEY, PROXY_PASSWORD, Provider};
-pub use tools::ytdlp;
+pub use tools::{browsing_ytdlp, plain_ytdlp, ytdlp};
 pub use wait::{PATIENCE, eventually};
 
 use std::path::PathBuf;

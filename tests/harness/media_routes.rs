@@ -15,9 +15,16 @@
 //! | `picky.mp4` | 403 or 429 as often as the test asked for, then the clip |
 //! | `flaky.mp4` | 500 as often as the test asked for, then the clip |
 //! | `redirect-metadata`, `redirect-loopback` | 302 to 169.254.169.254; to the forbidden listener |
+//! | `ladder/…` | the clip as HLS in three heights with English subtitles (`main.m3u8`), and a picture |
+//! | `film` | HTML with the ladder, a title, that picture, English subtitles and German ones that are not there |
+//! | `unpictured` | HTML with the clip, and a picture that is not there |
+//! | `text.mp4` | text that calls itself a video |
+//! | `key.m3u8` | HLS whose key is a file of the machine that reads it |
+//! | `refusing` | HTML with a video that is refused |
+//! | `challenge.mp4` | 403 with a challenge for what does not look like a browser, else the clip |
 //! | `playlist`, `live.m3u8` | an RSS feed of two videos; a live HLS playlist |
 
-use crate::clips::{clip, hls_folder, large_clip};
+use crate::clips::{clip, hls_folder, ladder_folder, large_clip};
 use crate::media_server::{Seen, Shelf, Shelves};
 use axum::Router;
 use axum::body::Body;
@@ -101,13 +108,38 @@ async fn answer(
             "<html><head><title>海上的风 / 第1集</title></head>\
              <body><video src=\"clip.mp4\"></video></body></html>",
         ),
+        "film" => pictured(
+            &shelf.url("ladder/picture.png"),
+            "<source src=\"ladder/main.m3u8\" type=\"application/x-mpegURL\">\
+             <track kind=\"subtitles\" srclang=\"en\" src=\"ladder/en.vtt\">\
+             <track kind=\"subtitles\" srclang=\"de\" src=\"ladder/none.vtt\">",
+        ),
+        "unpictured" => pictured(
+            &shelf.url("ladder/none.png"),
+            "<source src=\"clip.mp4\" type=\"video/mp4\">",
+        ),
+        "refusing" => page(
+            "<html><head><title>Refusing</title></head>\
+             <body><video src=\"403.mp4\"></video></body></html>",
+        ),
+        "text.mp4" => video(Body::from("All words, no pictures. ".repeat(200))),
+        "key.m3u8" => playlist(
+            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n\
+             #EXT-X-KEY:METHOD=AES-128,URI=\"file:///etc/hostname\"\n\
+             #EXTINF:2.0,\nhls/segment0.ts\n#EXT-X-ENDLIST\n",
+        ),
+        "challenge.mp4" if !headers.contains_key("sec-ch-ua") => {
+            (StatusCode::FORBIDDEN, [("cf-mitigated", "challenge")]).into_response()
+        }
+        "challenge.mp4" => ranged(headers, clip().bytes.clone()),
         "playlist" => feed(&shelf),
         "live.m3u8" => live(),
         "large.mp4" => ranged(headers, large_clip()),
         name if name.ends_with("clip.mp4") => ranged(headers, clip().bytes.clone()),
-        name => match name.strip_prefix("hls/") {
-            Some(name) => hls(headers, name).await,
-            None => StatusCode::NOT_FOUND.into_response(),
+        name => match name.split_once('/') {
+            Some(("hls", name)) => from_disk(headers, hls_folder().join(name)).await,
+            Some(("ladder", name)) => from_disk(headers, ladder_folder().join(name)).await,
+            _ => StatusCode::NOT_FOUND.into_response(),
         },
     }
 }
@@ -118,6 +150,14 @@ fn video(body: Body) -> Response {
 
 fn page(html: &'static str) -> Response {
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
+}
+
+fn pictured(picture: &str, media: &str) -> Response {
+    let html = format!(
+        "<html><head><title>海上的风</title><meta property=\"og:image\" content=\"{picture}\"></head>\
+         <body><video>{media}</video></body></html>"
+    );
+    axum::response::Html(html).into_response()
 }
 
 fn redirect(to: &str) -> Response {
@@ -244,15 +284,17 @@ fn endless() -> Response {
     video(Body::from_stream(body))
 }
 
-async fn hls(headers: &HeaderMap, name: &str) -> Response {
-    let Ok(bytes) = tokio::fs::read(hls_folder().join(name)).await else {
+async fn from_disk(headers: &HeaderMap, path: std::path::PathBuf) -> Response {
+    let Ok(bytes) = tokio::fs::read(&path).await else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut answer = ranged(headers, bytes.into());
-    let kind = if name.ends_with(".m3u8") {
-        "application/vnd.apple.mpegurl"
-    } else {
-        "video/mp2t"
+    let extension = path.extension().and_then(std::ffi::OsStr::to_str);
+    let kind = match extension {
+        Some("m3u8") => "application/vnd.apple.mpegurl",
+        Some("vtt") => "text/vtt",
+        Some("png") => "image/png",
+        _ => "video/mp2t",
     };
     answer
         .headers_mut()
@@ -274,11 +316,13 @@ fn feed(shelf: &Shelf) -> Response {
 }
 
 fn live() -> Response {
-    let playlist = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n\
-                    #EXTINF:2.0,\nhls/segment0.ts\n#EXTINF:2.0,\nhls/segment1.ts\n";
-    (
-        [(header::CONTENT_TYPE, "application/vnd.apple.mpegurl")],
-        playlist,
+    playlist(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n\
+         #EXTINF:2.0,\nhls/segment0.ts\n#EXTINF:2.0,\nhls/segment1.ts\n",
     )
-        .into_response()
+}
+
+fn playlist(text: &'static str) -> Response {
+    let kind = "application/vnd.apple.mpegurl";
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -5,8 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The version that is set up where none is found.
-const YTDLP: &str = "yt-dlp==2026.10.26";
+/// What is set up where no yt-dlp is found, in the versions that the product sets up.
+const YTDLP: [&str; 3] = [
+    "yt-dlp==2026.10.26",
+    "yt-dlp-ejs==0.8.0",
+    "pycryptodomex==3.24.1",
+];
+/// With it yt-dlp looks like a browser.
+const BROWSER: &str = "curl_cffi==0.16.3";
 const FFMPEG: &str = "imageio-ffmpeg==0.6.0";
 
 /// `WHARF_TEST_YTDLP`, or the one on `PATH`, or one set up from PyPI.
@@ -16,15 +22,21 @@ pub fn ytdlp() -> &'static Path {
         std::env::var_os("WHARF_TEST_YTDLP")
             .map(PathBuf::from)
             .or_else(|| on_path("yt-dlp"))
-            .unwrap_or_else(|| {
-                let _lock = lock("tools");
-                let program = venv().join("bin/yt-dlp");
-                if !program.exists() {
-                    pip_install(YTDLP);
-                }
-                program
-            })
+            .unwrap_or_else(|| plain_ytdlp().to_owned())
     })
+}
+
+/// A yt-dlp from PyPI that cannot look like a browser.
+pub fn plain_ytdlp() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| set_up("test-ytdlp", "yt-dlp", &YTDLP))
+}
+
+/// A yt-dlp from PyPI that can.
+pub fn browsing_ytdlp() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    let packages: Vec<&str> = YTDLP.iter().copied().chain([BROWSER]).collect();
+    MADE.get_or_init(|| set_up("test-browser", "yt-dlp", &packages))
 }
 
 /// `WHARF_TEST_FFMPEG`, or the one on `PATH`, or the binary of a wheel from PyPI.
@@ -35,12 +47,12 @@ pub(crate) fn ffmpeg() -> &'static Path {
             .map(PathBuf::from)
             .or_else(|| on_path("ffmpeg"))
             .unwrap_or_else(|| {
+                let python = set_up("test-tools", "python", &[FFMPEG]);
                 let _lock = lock("tools");
-                let link = venv().join("bin/ffmpeg");
+                let link = python.with_file_name("ffmpeg");
                 if !link.exists() {
-                    pip_install(FFMPEG);
                     let script = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())";
-                    let output = Command::new(venv().join("bin/python"))
+                    let output = Command::new(&python)
                         .args(["-c", script])
                         .output()
                         .expect("python runs");
@@ -59,15 +71,19 @@ fn on_path(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-fn venv() -> PathBuf {
-    target_dir().join("test-tools")
-}
-
-fn pip_install(package: &str) {
-    if !venv().join("bin/pip").exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(venv()));
+/// A program of an environment below the target folder with these packages, made once.
+fn set_up(environment: &str, program: &str, packages: &[&str]) -> PathBuf {
+    let _lock = lock("tools");
+    let folder = target_dir().join(environment);
+    let complete = folder.join("complete");
+    if !complete.exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        run(Command::new(folder.join("bin/pip"))
+            .args(["install", "--quiet"])
+            .args(packages));
+        std::fs::write(complete, "").expect("the mark of completeness");
     }
-    run(Command::new(venv().join("bin/pip")).args(["install", "--quiet", package]));
+    folder.join("bin").join(program)
 }
 
 fn run(command: &mut Command) {

@@ -121,6 +121,47 @@ async fn another_container_is_made_from_the_same_streams() {
 }
 
 #[tokio::test]
+async fn the_height_is_the_next_at_or_below_the_wish_and_else_the_best() {
+    let user = shared().user().await;
+    for (quality, height) in [("360p", 360), ("480p", 360), ("2160p", 720), ("best", 720)] {
+        let shelf = media().shelf();
+        let body = json!({ "url": shelf.url("ladder/main.m3u8"), "mode": "quick_download", "quality": quality });
+        let data = user.download_with(&body).await.ok_with(202);
+        user.succeeded(data["task_id"].as_str().expect("an id"))
+            .await;
+        let seen = shelf.seen();
+        let mut heights: Vec<&str> = seen
+            .iter()
+            .filter_map(|seen| seen.name.strip_prefix("ladder/")?.strip_suffix("-0.ts"))
+            .collect();
+        heights.dedup();
+        assert_eq!(heights, [height.to_string()], "{quality}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_page_says_is_embedded_only_where_that_is_asked_for() {
+    let user = shared().user().await;
+    let holds =
+        |body: &[u8], text: &str| body.windows(text.len()).any(|part| part == text.as_bytes());
+    for metadata in [false, true] {
+        let shelf = media().shelf();
+        let url = format!("{}?signature=very-secret-query", shelf.url("page"));
+        let body = json!({ "url": url, "mode": "archive", "metadata": metadata });
+        let data = user.download_with(&body).await.ok_with(202);
+        let task_id = data["task_id"].as_str().expect("an id");
+        user.succeeded(task_id).await;
+        let file = user.file_of_task(task_id).await;
+        assert_eq!(file.body == clip().bytes, !metadata);
+        assert_eq!(holds(&file.body, "海上的风"), metadata);
+        assert!(
+            !holds(&file.body, "very-secret-query"),
+            "the address is embedded"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_quick_download_expires_and_an_archive_does_not() {
     let shelf = media().shelf();
     let user = shared().user().await;
@@ -164,6 +205,18 @@ async fn a_submission_names_the_field_that_is_wrong() {
         (
             json!({ "url": url, "mode": "archive", "quality": "audio", "format": "mp4" }),
             "format",
+        ),
+        (
+            json!({ "url": url, "mode": "archive", "subtitles": ["en", ".*"] }),
+            "subtitles",
+        ),
+        (
+            json!({ "url": url, "mode": "archive", "subtitles": ["all"] }),
+            "subtitles",
+        ),
+        (
+            json!({ "url": url, "mode": "archive", "subtitles": ["a", "b", "c", "d", "e", "f", "g", "h", "i"] }),
+            "subtitles",
         ),
     ] {
         let answer = user.download_with(&body).await.refused(40001);

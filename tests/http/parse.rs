@@ -37,6 +37,15 @@ async fn a_page_with_an_embedded_video_is_parsed_with_its_title() {
 }
 
 #[tokio::test]
+async fn the_languages_of_subtitles_are_named() {
+    let shelf = media().shelf();
+    let user = shared().user().await;
+    let answer = user.parse(&shelf.url("ladder/main.m3u8")).await.ok();
+    assert_eq!(answer["subtitles"], json!(["de", "en"]), "{answer:#}");
+    assert_eq!(answer["formats"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test]
 async fn an_hls_video_is_parsed() {
     let shelf = media().shelf();
     let user = shared().user().await;

@@ -20,6 +20,9 @@ pub struct ParseAnswer {
     pub uploader: Option<String>,
     pub extractor: String,
     pub formats: Vec<MediaFormat>,
+    /// Languages of the subtitles that people wrote, as a download takes them.
+    #[serde(default)]
+    pub subtitles: Vec<String>,
 }
 
 /// One format as the site offers it.

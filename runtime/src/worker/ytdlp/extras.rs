@@ -1,5 +1,5 @@
-//! Subtitles and the thumbnail, fetched by a run of yt-dlp of their own after the file is there. It reads the
-//! page from the first run's notes, and nothing that goes wrong in it fails the download.
+//! Subtitles and the thumbnail, fetched by runs of yt-dlp of their own after the file is there. They read the
+//! page from the first run's notes, and nothing that goes wrong in them fails the download.
 
 use super::access::Access;
 use super::download::DownloadJob;
@@ -40,7 +40,7 @@ impl FetchedExtra {
 pub(super) async fn fetch(job: &DownloadJob, access: &Access, folder: &Path) -> Vec<FetchedExtra> {
     let folder = folder.join(FOLDER);
     let limit = Duration::from_secs(EXTRAS_S_MAX);
-    let ended = match timeout(limit, run(job, access, &folder)).await {
+    let ended = match timeout(limit, run_all(job, access, &folder)).await {
         Ok(ended) => ended,
         Err(_) => Err(failure::timed_out()),
     };
@@ -56,7 +56,8 @@ pub(super) async fn fetch(job: &DownloadJob, access: &Access, folder: &Path) -> 
     })
 }
 
-async fn run(job: &DownloadJob, access: &Access, folder: &Path) -> Result<(), Failure> {
+/// One run for the subtitles and one for the thumbnail, so that neither takes the other down.
+async fn run_all(job: &DownloadJob, access: &Access, folder: &Path) -> Result<(), Failure> {
     if let Err(error) = tokio::fs::remove_dir_all(folder).await
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -68,12 +69,28 @@ async fn run(job: &DownloadJob, access: &Access, folder: &Path) -> Result<(), Fa
     let spent = access.ticket.received_bytes();
     let budget = spent.saturating_add(EXTRAS_BYTES_MAX);
     access.ticket.limit_bytes(budget);
+    if !job.subtitles.is_empty() {
+        let options = options::subtitles(access, &job.subtitles)?;
+        run(job, access, folder, options).await?;
+    }
+    if job.thumbnail {
+        run(job, access, folder, options::thumbnail(access)?).await?;
+    }
+    Ok(())
+}
+
+async fn run(
+    job: &DownloadJob,
+    access: &Access,
+    folder: &Path,
+    options: Vec<u8>,
+) -> Result<(), Failure> {
     let argv = access.argv()?;
     let process = Job {
         argv: &argv,
         folder,
         environment: access.environment(),
-        input: options::extras(access, job)?,
+        input: options,
     };
     let captured = capture(process, TOOL_OUTPUT_BYTES_MAX)
         .await

@@ -462,6 +462,72 @@ mod tests {
         }
     }
 
+    /// The lines are yt-dlp 2026.10.26's.
+    #[test]
+    fn what_a_site_wanted_is_heard_in_errors_and_warnings() {
+        for (stderr, expected) in [
+            (
+                "WARNING: [youtube] No supported JavaScript runtime could be found. Only deno is enabled by default; to use another runtime add  --js-runtimes RUNTIME[:PATH]  to your command/config.\nERROR: [youtube] x: Requested format is not available. Use --list-formats for a list of available formats",
+                vec![Lack::JavascriptRuntime, Lack::ChallengeSolver],
+            ),
+            (
+                "WARNING: [youtube] x: n challenge solving failed: Some formats may be missing. Ensure you have a supported JavaScript runtime and challenge solver script distribution installed.\nERROR: [youtube] x: Requested format is not available.",
+                vec![Lack::JavascriptRuntime, Lack::ChallengeSolver],
+            ),
+            (
+                "ERROR: [generic] Got HTTP Error 403 caused by Cloudflare anti-bot challenge; see  https://github.com/yt-dlp/yt-dlp#impersonation  for how to install the required impersonation dependency, and try again with  --extractor-args \"generic:impersonate\"",
+                vec![Lack::Impersonation],
+            ),
+            (
+                "WARNING: [x] The extractor is attempting impersonation, but no impersonate target is available. If you encounter errors, then see  https://github.com/yt-dlp/yt-dlp#impersonation\nERROR: [x] y: Unable to download webpage: HTTP Error 403: Forbidden",
+                vec![Lack::Impersonation],
+            ),
+            (
+                "ERROR: [youtube] x: Sign in to confirm you\u{2019}re not a bot. Use --cookies-from-browser or --cookies for the authentication.",
+                vec![Lack::Cookies],
+            ),
+            (
+                "ERROR: [x] y: This video is only available for registered users. Use --cookies, --cookies-from-browser, --username and --password",
+                vec![Lack::Cookies],
+            ),
+            (
+                "ERROR: [x] y: This video is not available from your location due to geo restriction\nThis video is available in France.\nYou might want to use a VPN or a proxy server (with --proxy) to workaround.",
+                vec![Lack::Proxy],
+            ),
+            (
+                "ERROR: [generic] x: Unable to download webpage: HTTP Error 403: Forbidden",
+                vec![],
+            ),
+            (
+                "WARNING: [youtube] No supported JavaScript runtime could be found.\nERROR: [youtube] x: Video unavailable",
+                vec![],
+            ),
+        ] {
+            assert_eq!(classify(stderr, None).lacks, expected, "{stderr}");
+        }
+    }
+
+    #[test]
+    fn a_refused_address_of_the_video_is_tried_again_and_a_refused_page_is_not() {
+        for (line, expected) in [
+            (
+                "ERROR: unable to download video data: HTTP Error 403: Forbidden",
+                ("forbidden", true),
+            ),
+            (
+                "ERROR: [download] Got error: HTTP Error 403: Forbidden. Giving up after 1 retries",
+                ("forbidden", true),
+            ),
+            (
+                "ERROR: [generic] x: Unable to download webpage: HTTP Error 403: Forbidden",
+                ("forbidden", false),
+            ),
+        ] {
+            assert_eq!(code(line), expected, "{line}");
+            assert!(classify(line, None).refused);
+        }
+    }
+
     #[test]
     fn a_refusal_of_the_proxy_is_not_taken_for_the_sites_word() {
         let forbidden = "ERROR: [generic] x: Unable to download webpage: HTTP Error 403: Forbidden";
@@ -477,6 +543,9 @@ mod tests {
             "proxy_failed"
         );
         assert_eq!(classify(gateway, None).code, "server_error");
+        let early = "ERROR: [download] Got error: 95929 bytes read, 95930 more expected. Giving up after 1 retries";
+        assert_eq!(classify(early, Some(Refusal::Reset)).code, "network");
+        assert_eq!(classify(early, Some(Refusal::Broken)).code, "truncated");
     }
 
     #[test]

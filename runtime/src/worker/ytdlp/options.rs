@@ -175,9 +175,35 @@ fn embed(options: &mut Options) {
     }
 }
 
-/// Options that fetch `extra.<language>.vtt` and `extra.jpg` into the working directory, which lies in that
-/// of the download.
-pub(super) fn extras(access: &Access, job: &DownloadJob) -> Result<Vec<u8>, Failure> {
+/// Options that fetch `extra.<language>.vtt` into the working directory, which lies in that of the download.
+pub(super) fn subtitles(access: &Access, languages: &[LanguageTag]) -> Result<Vec<u8>, Failure> {
+    let mut options = beside(
+        access,
+        &format!("SubtitlesConvertor+ffmpeg_i:{READ_SUBTITLES}"),
+    )?;
+    let languages: Vec<&str> = languages.iter().map(LanguageTag::as_str).collect();
+    options.flag("--write-subs");
+    // What a machine wrote is better than nothing; what people wrote comes first.
+    options.flag("--write-auto-subs");
+    options.set("--sub-langs", &languages.join(","));
+    options.set("--sub-format", "vtt/srt/ass/ttml/best");
+    options.set("--convert-subs", "vtt");
+    Ok(options.0.into_bytes())
+}
+
+/// Options that fetch `extra.jpg`, as [`subtitles`].
+pub(super) fn thumbnail(access: &Access) -> Result<Vec<u8>, Failure> {
+    let mut options = beside(
+        access,
+        &format!("ThumbnailsConvertor+ffmpeg_i:{READ_PICTURES}"),
+    )?;
+    options.flag("--write-thumbnail");
+    options.set("--convert-thumbnails", "jpg");
+    Ok(options.0.into_bytes())
+}
+
+/// A run that reads the page from the first run's notes and leaves the video alone.
+fn beside(access: &Access, ffmpeg_arguments: &str) -> Result<Options, Failure> {
     let mut options = common(access)?;
     options.flag("--ignore-errors");
     options.flag("--skip-download");
@@ -188,30 +214,8 @@ pub(super) fn extras(access: &Access, job: &DownloadJob) -> Result<Vec<u8>, Fail
     options.set("--format", "b*/bv*/ba*");
     options.set("--output", "extra.%(ext)s");
     options.set("--ffmpeg-location", &access.ffmpeg()?.to_string_lossy());
-    let read = [
-        ("SubtitlesConvertor", READ_SUBTITLES),
-        ("ThumbnailsConvertor", READ_PICTURES),
-    ];
-    for (name, arguments) in read {
-        options.set(
-            "--postprocessor-args",
-            &format!("{name}+ffmpeg_i:{arguments}"),
-        );
-    }
-    if !job.subtitles.is_empty() {
-        let languages: Vec<&str> = job.subtitles.iter().map(LanguageTag::as_str).collect();
-        options.flag("--write-subs");
-        // What a machine wrote is better than nothing; what people wrote comes first.
-        options.flag("--write-auto-subs");
-        options.set("--sub-langs", &languages.join(","));
-        options.set("--sub-format", "vtt/srt/ass/ttml/best");
-        options.set("--convert-subs", "vtt");
-    }
-    if job.thumbnail {
-        options.flag("--write-thumbnail");
-        options.set("--convert-thumbnails", "jpg");
-    }
-    Ok(options.0.into_bytes())
+    options.set("--postprocessor-args", ffmpeg_arguments);
+    Ok(options)
 }
 
 /// Which streams, and into which container.

@@ -5,11 +5,13 @@ use super::{Ytdlp, failure, options};
 use crate::egress::Upstream;
 use crate::process::{Job, capture};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use shared::domain::cookies::Jar;
-use shared::domain::media::MediaUrl;
+use shared::domain::media::{LanguageTag, MediaUrl};
 use shared::domain::task::Failure;
 use shared::limits::{PARSE_FORMATS_MAX, PARSE_OUTPUT_BYTES_MAX, PARSE_S_MAX, TITLE_CHARS_MAX};
 use shared::wire::media::{MediaFormat, ParseAnswer};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -33,6 +35,8 @@ struct RawMedia {
     live_status: Option<String>,
     #[serde(default)]
     formats: Vec<RawFormat>,
+    #[serde(default)]
+    subtitles: Option<BTreeMap<String, IgnoredAny>>,
 }
 
 #[derive(Deserialize)]
@@ -145,6 +149,13 @@ fn read(output: &[u8]) -> Result<ParseAnswer, Failure> {
             .filter(|format| format.protocol.as_deref() != Some("mhtml"))
             .take(PARSE_FORMATS_MAX)
             .map(wire)
+            .collect(),
+        subtitles: media
+            .subtitles
+            .unwrap_or_default()
+            .into_keys()
+            .filter(|language| LanguageTag::read(language).is_some())
+            .take(PARSE_FORMATS_MAX)
             .collect(),
     })
 }

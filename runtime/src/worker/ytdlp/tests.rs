@@ -2,7 +2,8 @@
 
 mod site;
 
-use super::DownloadError;
+use super::{DownloadError, options};
+use shared::domain::cookies::Jar;
 use shared::domain::media::{Format, MediaUrl, Quality};
 use shared::wire::task::Progress;
 use site::{ffmpeg, stage, tools};
@@ -98,6 +99,8 @@ async fn every_failure_of_a_site_has_its_code() {
         ("/gap.m3u8", "not_found", false),
         ("/away", "blocked_address", false),
         ("/fake.mp4", "not_media", false),
+        ("/words.mp4", "not_media", false),
+        ("/late", "forbidden", true),
         ("/empty.mp4", "empty_file", false),
         ("/truncated.mp4", "truncated", true),
     ] {
@@ -242,4 +245,82 @@ async fn cancelling_is_not_a_failure_and_ends_the_process() {
     let size = tokio::fs::metadata(&part).await.unwrap().len();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(tokio::fs::metadata(&part).await.unwrap().len(), size);
+}
+
+#[tokio::test]
+async fn every_download_carries_the_flags_that_keep_it_inside() {
+    let stage = stage().await;
+    let url = stage.url("/clips/clip.mp4");
+    let access = stage.ytdlp.admit("task", &url, None, None).await.unwrap();
+    for (quality, format) in [
+        (Quality::Best, Format::Mp4),
+        (Quality::Height(720), Format::Webm),
+        (Quality::Height(240), Format::Mkv),
+        (Quality::Audio, Format::Mp3),
+    ] {
+        let job = stage.job("/clips/clip.mp4", quality, format);
+        for options in [
+            options::download(&access, &job).unwrap(),
+            options::subtitles(&access, &[]).unwrap(),
+            options::thumbnail(&access).unwrap(),
+        ] {
+            let text = String::from_utf8(options).unwrap();
+            for flag in [
+                "--no-exec",
+                "--no-plugin-dirs",
+                "--no-remote-components",
+                "--proxy 'http://wharf:",
+                "protocol_whitelist file,pipe,fd",
+                "--downloader 'native'",
+            ] {
+                assert!(text.contains(flag), "{flag} is missing for {format:?}");
+            }
+        }
+    }
+    let argv = format!("{:?}", access.argv().unwrap());
+    assert!(
+        !argv.contains("http") && argv.contains("--ignore-config"),
+        "{argv}"
+    );
+}
+
+#[tokio::test]
+async fn a_jar_opens_what_a_site_keeps_for_members_and_leaves_no_file() {
+    let stage = stage().await;
+    let url = stage.url("/members.mp4");
+    let refused = stage.ytdlp.parse(&url, None, None).await.unwrap_err();
+    assert_eq!((refused.code, refused.refused), ("forbidden", true));
+    let jar = Jar::parse("127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tgood\n").unwrap();
+    stage.ytdlp.parse(&url, None, Some(&jar)).await.unwrap();
+
+    let mut job = stage.job("/members.mp4", Quality::Best, Format::Mp4);
+    job.cookies = Some(jar.clone());
+    let cancel = CancellationToken::new();
+    stage.ytdlp.download(job, |_| {}, cancel).await.unwrap();
+
+    // Also when the attempt fails, and when it is cancelled.
+    for (path, cancelled) in [("/status/404", false), ("/members.mp4", true)] {
+        let mut job = stage.job(path, Quality::Best, Format::Mp4);
+        job.cookies = Some(jar.clone());
+        let cancel = CancellationToken::new();
+        if cancelled {
+            cancel.cancel();
+        }
+        stage.ytdlp.download(job, |_| {}, cancel).await.unwrap_err();
+    }
+    let mut left = Vec::new();
+    let mut open = vec![stage.folder.path().to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            match entry.file_type().unwrap().is_dir() {
+                true => open.push(entry.path()),
+                false => left.push(entry.path()),
+            }
+        }
+    }
+    for path in left {
+        let text = std::fs::read(&path).unwrap();
+        let holds = text.windows(12).any(|part| part == b"session\tgood");
+        assert!(!holds, "{} holds the jar", path.display());
+    }
 }

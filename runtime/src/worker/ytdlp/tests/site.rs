@@ -88,6 +88,9 @@ pub(super) async fn stage() -> Stage {
         .route("/page", get(|| async { html("<video src=\"/clips/clip.mp4\"></video>") }))
         .route("/two", get(|| async { html("<video src=\"/clips/clip.mp4\"></video><video src=\"/clips/b.mp4\"></video>") }))
         .route("/text", get(|| async { html("hello") }))
+        .route("/members.mp4", get(members))
+        .route("/words.mp4", get(|| async { typed("video/mp4", "no picture, only words") }))
+        .route("/late", get(|| async { html("<video src=\"/status/403\"></video>") }))
         .route("/fake.mp4", get(|| async { typed("video/mp4", "<!DOCTYPE html><html>no</html>") }))
         .route("/empty.mp4", get(|| async { typed("video/mp4", "") }))
         .route("/live.m3u8", get(|| async { typed("application/vnd.apple.mpegurl", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1,\nclips/index0.ts\n") }))
@@ -159,6 +162,15 @@ async fn clip(
         (header::CONTENT_RANGE, range),
     ];
     (StatusCode::PARTIAL_CONTENT, headers, bytes[from..].to_vec()).into_response()
+}
+
+/// The clip, for whoever the site knows.
+async fn members(state: State<Arc<Site>>, headers: HeaderMap) -> Response {
+    let cookie = headers.get(header::COOKIE).map(|cookie| cookie.as_bytes());
+    if cookie != Some(b"session=good") {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    clip(state, UrlPath("clip.mp4".to_owned()), headers).await
 }
 
 /// A playlist that calls itself a video and names a file of this machine.
