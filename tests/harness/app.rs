@@ -17,6 +17,8 @@ const READY: &str = "Wharf is ready on ";
 const START_S_MAX: u64 = 300;
 /// From SIGTERM to the end of the process.
 const STOP_S_MAX: u64 = 30;
+/// A file in the app's folder that says how full the disk is: half.
+const DISK_USAGE: &str = "disk-usage";
 /// Lines of the log that a failure shows.
 const LOG_LINES_SHOWN: usize = 40;
 
@@ -189,6 +191,8 @@ impl TestApp {
             .arg(self.data())
             .arg("--config")
             .arg(self.home.join("wharf.toml"))
+            // How full this machine's own disk is must not decide what a test sees.
+            .env("WHARF_DISK_USAGE_FILE", self.home.join(DISK_USAGE))
             .envs(self.env.iter().cloned());
         let mut command = dying_with_the_tests(inner);
         let log = std::fs::File::options()
@@ -289,6 +293,7 @@ impl Builder {
         config.insert("media".to_owned(), media.into());
         merge(&mut config, self.config.clone());
         std::fs::write(home.join("wharf.toml"), config.to_string()).expect("the configuration");
+        std::fs::write(home.join(DISK_USAGE), "50").expect("the disk's stand-in");
         share_the_cache(&home);
         self.start_at(home, true)
     }
