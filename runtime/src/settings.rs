@@ -157,6 +157,8 @@ pub struct Keys {
     pub admins: String,
     /// Between components and worker.
     pub worker: String,
+    /// Seals cookie jars.
+    pub cookies: String,
 }
 
 impl std::fmt::Debug for Keys {

@@ -36,8 +36,19 @@ pub const NICKNAME_CHARS_MAX: usize = 64;
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 200;
 /// A request id taken from the caller, bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
-/// A file name made from a title, bytes (ext4 and NTFS take 255; room for an extension).
-pub const FILE_NAME_BYTES_MAX: usize = 200;
+/// A language tag of a subtitle, bytes.
+pub const LANGUAGE_TAG_BYTES_MAX: usize = 16;
+/// Languages of subtitles that one download may ask for.
+pub const SUBTITLES_MAX: usize = 8;
+/// A cookie jar, bytes.
+pub const COOKIE_JAR_BYTES_MAX: usize = 256 * 1024;
+/// Cookies in a jar.
+pub const COOKIES_MAX: usize = 2000;
+/// One line of a cookie jar, bytes.
+pub const COOKIE_BYTES_MAX: usize = 8 * 1024;
+/// A file name made from a title, bytes (ext4 and NTFS take 255; room for a task's id, a language and an
+/// extension).
+pub const FILE_NAME_BYTES_MAX: usize = 180;
 
 /// bcrypt's cost (ID-1).
 pub const BCRYPT_COST: u32 = 10;
@@ -139,6 +150,8 @@ pub const PROCESS_STDERR_BYTES_MAX: usize = 64 * 1024;
 pub const PROCESS_TERM_MS_MAX: u64 = 1_000;
 /// Asking a tool for its version, seconds.
 pub const TOOL_CHECK_S_MAX: u64 = 30;
+/// What a tool may print when asked what it is, or while it is set up, bytes.
+pub const TOOL_OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// Setting up a tool, seconds.
 pub const TOOL_SETUP_S_MAX: u64 = 300;
 
@@ -150,11 +163,17 @@ pub const YTDLP_RETRIES: u32 = 1;
 pub const EXTRACT_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// What a download may fetch beyond the size of its file: pages, headers, TLS, repeated ranges, bytes.
 pub const DOWNLOAD_OVERHEAD_BYTES: u64 = 256 * 1024 * 1024;
+/// Fetching the subtitles and the thumbnail of one download, seconds.
+pub const EXTRAS_S_MAX: u64 = 120;
+/// What they may fetch in all, pages included, bytes.
+pub const EXTRAS_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// One subtitle or thumbnail that is kept, bytes.
+pub const EXTRA_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Between two progress lines of yt-dlp, milliseconds.
 pub const YTDLP_PROGRESS_MS: u64 = 100;
 /// A title that is kept, characters.
 pub const TITLE_CHARS_MAX: usize = 500;
-/// The start of a finished file that shows whether it is a web page, bytes.
+/// The start of a file that shows what it is, bytes.
 pub const SNIFF_BYTES: usize = 1024;
 /// How long a request waits for a free instance before 50301, milliseconds.
 pub const INSTANCE_WAIT_MS_MAX: u64 = 1_000;

@@ -81,6 +81,7 @@ impl Settings {
             ("sites", &keys.sites),
             ("admins", &keys.admins),
             ("worker", &keys.worker),
+            ("cookies", &keys.cookies),
         ] {
             let rule = format!("keys.{name}: is empty (generated) or has at least 32 characters");
             require(key.is_empty() || key.len() >= 32, &rule);

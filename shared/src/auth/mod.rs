@@ -1,6 +1,7 @@
-//! Tokens, passwords, signatures. Keys are arguments; nothing here reads configuration.
+//! Tokens, passwords, signatures, sealed cookie jars. Keys are arguments; nothing here reads configuration.
 
 pub mod password;
+pub mod seal;
 pub mod secret;
 pub mod signature;
 pub mod token;

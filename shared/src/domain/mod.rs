@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod breaker;
+pub mod cookies;
 pub mod egress;
 pub mod file_name;
 pub mod forwarded;
@@ -13,3 +14,4 @@ pub mod quota;
 pub mod ranges;
 pub mod request_id;
 pub mod task;
+pub mod ytdlp;
