@@ -5,6 +5,7 @@ mod caches;
 mod claims;
 mod files;
 mod operators;
+mod overview;
 mod queue;
 mod queue_model;
 mod quotas;

@@ -20,6 +20,7 @@ pub mod files;
 pub mod findings;
 pub mod logins;
 pub mod migrations;
+pub mod overview;
 pub mod parses;
 pub mod proxies;
 pub mod queue;
