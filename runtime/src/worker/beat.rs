@@ -47,6 +47,7 @@ fn state(worker: &Worker) -> WorkerState {
         is_waiting_for_disk: queue::waits_for_disk(worker),
         ytdlp: None,
         ytdlp_error: None,
+        has_proxy_provider: worker.proxies.is_configured(),
         proxy_breaker: worker.proxies.breaker().as_str().to_owned(),
     }
 }
