@@ -266,5 +266,17 @@ pub const DISK_WARNING_PERCENT: f64 = 85.0;
 pub const DISK_RELIEF_PERCENT: f64 = 90.0;
 /// The usage at which new tasks wait, percent.
 pub const DISK_WAIT_PERCENT: f64 = 95.0;
+/// Hours that the overview shows.
+pub const OVERVIEW_HOURS: i64 = 24;
+/// Running tasks that the view of the queue shows.
+pub const RUNNING_SHOWN_MAX: i64 = 100;
+/// How long back the uses of rented proxies are summed up, milliseconds.
+pub const PROXY_SUMMARY_MS: i64 = 24 * 3600 * 1000;
+/// A user's own limit, downloads a day.
+pub const DAILY_LIMIT_MAX: i64 = 1_000_000;
+/// Sites that are always reached directly.
+pub const DIRECT_SITES_MAX: usize = 1000;
+/// One of them: a host name and a port, bytes.
+pub const SITE_BYTES_MAX: usize = 259;
 /// Workers and cookie jars in one answer.
 pub const OPERATOR_ITEMS_MAX: i64 = 1000;

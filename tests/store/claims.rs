@@ -161,7 +161,7 @@ async fn other_kinds_are_left_to_others() {
 }
 
 /// Says how SQLite would run what it is asked, instead of running it.
-struct Explaining<'a>(&'a dyn Database, Mutex<Vec<String>>);
+pub struct Explaining<'a>(pub &'a dyn Database, pub Mutex<Vec<String>>);
 
 #[async_trait::async_trait]
 impl Database for Explaining<'_> {

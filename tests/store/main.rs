@@ -4,6 +4,7 @@ mod accounts;
 mod caches;
 mod claims;
 mod files;
+mod metrics;
 mod operators;
 mod overview;
 mod queue;
@@ -28,7 +29,7 @@ struct Fixture {
     name: &'static str,
     handle: Handle,
     database: Arc<dyn Database>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     _postgres: Option<TestDatabase>,
 }
 
@@ -41,7 +42,7 @@ async fn open(name: &'static str, postgres: Option<TestDatabase>) -> Fixture {
         name,
         database: handle.database(),
         handle,
-        _folder: folder,
+        folder,
         _postgres: postgres,
     }
 }

@@ -8,7 +8,7 @@ use shared::domain::proxy::{Mode, Policy};
 use shared::limits::REFRESH_TOKEN_S;
 use shared::store::cookies::{self, Jar};
 use shared::store::findings::{self, FILE_WITHOUT_ROW, Finding};
-use shared::store::proxies::{self, ProxyEvent};
+use shared::store::proxies::{self, Decision, ProxyEvent};
 use shared::store::sessions;
 use shared::store::tools::{self, ToolRequest};
 use shared::store::users::{self, Change};
@@ -45,6 +45,7 @@ async fn users_are_found_by_the_beginning_of_their_address() {
         assert_eq!(users::list(database, "a_", PAGE).await.unwrap().1, 1);
         assert_eq!(users::list(database, "%", PAGE).await.unwrap().1, 0);
         assert_eq!(users::list(database, "", PAGE).await.unwrap().1, 5);
+        assert_eq!(users::count(database).await.unwrap(), 5);
     }
 }
 
@@ -130,20 +131,24 @@ async fn the_proxies_policy_and_their_use_are_kept() {
     for fixture in both().await {
         let database = &*fixture.database;
         assert_eq!(proxies::policy(database).await.unwrap(), Policy::default());
+        assert_eq!(proxies::decision(database).await.unwrap(), None);
         for mode in [Mode::Never, Mode::OnRefusal] {
-            let policy = Policy {
-                mode,
-                direct_sites: vec!["a.example".to_owned()],
+            let decision = Decision {
+                policy: Policy {
+                    mode,
+                    direct_sites: vec!["a.example".to_owned()],
+                },
+                updated_at: NOW,
+                updated_by: "ada".to_owned(),
             };
-            proxies::set_policy(database, &policy, "ada", NOW)
-                .await
-                .unwrap();
+            proxies::decide(database, &decision).await.unwrap();
             assert_eq!(
                 proxies::policy(database).await.unwrap(),
-                policy,
+                decision.policy,
                 "{}",
                 fixture.name
             );
+            assert_eq!(proxies::decision(database).await.unwrap(), Some(decision));
         }
         for (n, outcome) in ["succeeded", "forbidden", "succeeded"]
             .into_iter()

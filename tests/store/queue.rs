@@ -304,3 +304,35 @@ async fn a_dead_letter_is_listed_replayed_and_dropped() {
         assert_eq!(queue::dead_letters(database, page).await.unwrap().1, 1);
     }
 }
+
+#[tokio::test]
+async fn all_dead_letters_are_replayed_at_once_and_stand_behind_nobody_and_before_nobody() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let (many, one) = (id(), id());
+        for owner in [&many, &many, &many, &one] {
+            tasks::submit(database, &new_task(owner)).await.unwrap();
+        }
+        for task in claim(database, "w", NOW, NOW + 9, 9).await.unwrap() {
+            let bury = Sequel::Bury;
+            queue::fail(database, &held(&task), bury, ERROR, ATTEMPTS, NOW)
+                .await
+                .unwrap();
+        }
+        let waiting = id();
+        tasks::submit(database, &new_task(&waiting)).await.unwrap();
+        assert_eq!(queue::replay_all(database, NOW + 1).await.unwrap(), 4);
+        assert_eq!(queue::replay_all(database, NOW + 1).await.unwrap(), 0);
+        let mut owners = Vec::new();
+        for _ in 0..5 {
+            let task = &claim(database, "w", NOW + 1, NOW + 9, 1).await.unwrap()[0];
+            assert_eq!(task.attempt, 1, "{}", fixture.name);
+            owners.push(task.owner_id.clone());
+        }
+        let mut first: Vec<&String> = owners[..3].iter().collect();
+        first.sort();
+        let mut each = [&many, &one, &waiting];
+        each.sort();
+        assert_eq!(first, each, "{}: {owners:?}", fixture.name);
+    }
+}

@@ -1,16 +1,19 @@
 //! Downloads a day (VA-11): a place is taken with the row and given back by whatever ends the task without
 //! its owner's doing.
 
+use crate::accounts::user;
 use crate::queue::{ATTEMPTS, ERROR, finished, held};
 use crate::{NOW, both, claim, id, new_task};
 use shared::Code;
 use shared::domain::account::Role;
 use shared::domain::quota::{Levels, Place, day};
+use shared::domain::task::Status;
 use shared::limits::RESCUES_MAX;
 use shared::store::queue::{self, Sequel};
 use shared::store::quotas::LevelUse;
 use shared::store::tasks::{self, NewTask};
-use shared::store::{Database, quotas, users};
+use shared::store::users::{self, Change};
+use shared::store::{Database, quotas};
 
 fn charged(owner: &str, limit: i64) -> NewTask {
     NewTask {
@@ -193,5 +196,98 @@ async fn a_new_day_starts_anew_and_old_days_are_forgotten() {
         tasks::submit(database, &tomorrow).await.unwrap();
         assert_eq!(quotas::purge(database, day(NOW) + 1).await.unwrap(), 1);
         assert_eq!(used(database, &owner).await, 0, "{}", fixture.name);
+    }
+}
+
+#[tokio::test]
+async fn the_use_of_several_users_is_read_at_once() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let (busy, idle, other) = (id(), id(), id());
+        for owner in [&busy, &busy, &other] {
+            tasks::submit(database, &charged(owner, 9)).await.unwrap();
+        }
+        let used = quotas::used_by(database, &[&busy, &idle], day(NOW))
+            .await
+            .unwrap();
+        assert_eq!(used, [(busy, 2)].into(), "{}", fixture.name);
+        let none = quotas::used_by(database, &[], day(NOW)).await.unwrap();
+        assert!(none.is_empty());
+    }
+}
+
+const BLOCK: Change = Change {
+    is_blocked: Some(true),
+    role: None,
+    daily_limit: None,
+};
+
+#[tokio::test]
+async fn blocking_a_user_cancels_what_is_under_way_and_gives_its_places_back() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let eve = user("eve@a.test", Role::User);
+        users::insert(database, &eve).await.unwrap();
+        let owner = eve.user_id.as_str();
+        let submit = async |task: NewTask| tasks::submit(database, &task).await;
+
+        let done = submit(charged(owner, 9)).await.unwrap();
+        let task = &claim(database, "w", NOW, NOW + 9, 1).await.unwrap()[0];
+        let finish = queue::finish(database, &held(task), &finished(None), NOW).await;
+        finish.unwrap().unwrap();
+        let running = submit(charged(owner, 9)).await.unwrap();
+        let claimed = claim(database, "w", NOW, NOW + 9, 1).await.unwrap();
+        let queued = submit(charged(owner, 9)).await.unwrap();
+        let others = submit(charged(&id(), 9)).await.unwrap();
+        assert_eq!(used(database, owner).await, 3);
+
+        let blocked = users::change(database, owner, BLOCK, NOW + 1).await;
+        assert!(blocked.unwrap().unwrap().blocked_at.is_some());
+        let status = async |task_id: &str| {
+            let task = tasks::find(database, task_id).await.unwrap().unwrap();
+            (task.status, task.finished_at)
+        };
+        for task_id in [&running, &queued] {
+            assert_eq!(
+                status(task_id).await,
+                (Status::Cancelled, Some(NOW + 1)),
+                "{}",
+                fixture.name
+            );
+        }
+        assert_eq!(status(&done).await.0, Status::Succeeded);
+        assert_eq!(status(&others).await.0, Status::Queued);
+        assert_eq!(used(database, owner).await, 1, "{}", fixture.name);
+        let late = queue::set_progress(database, &held(&claimed[0]), "{}", NOW + 2).await;
+        assert!(!late.unwrap(), "the worker still holds its claim");
+
+        let refused = submit(charged(owner, 9)).await.unwrap_err();
+        assert_eq!(refused.code, Code::BadToken, "{refused}");
+        let free = Change {
+            is_blocked: Some(false),
+            ..Change::default()
+        };
+        users::change(database, owner, free, NOW + 3).await.unwrap();
+        submit(charged(owner, 9)).await.unwrap();
+        assert_eq!(status(&queued).await.0, Status::Cancelled);
+        assert_eq!(used(database, owner).await, 2, "{}", fixture.name);
+    }
+}
+
+#[tokio::test]
+async fn of_submissions_and_a_block_at_once_nothing_is_left_under_way() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let eve = user("eve@a.test", Role::User);
+        users::insert(database, &eve).await.unwrap();
+        let owner = eve.user_id.as_str();
+        let submissions =
+            (0..50).map(|_| async { tasks::submit(database, &charged(owner, 99)).await });
+        let block = users::change(database, owner, BLOCK, NOW);
+        let (_, blocked) = tokio::join!(futures_util::future::join_all(submissions), block);
+        blocked.unwrap().unwrap();
+        let left = claim(database, "w", NOW, NOW + 9, 99).await.unwrap();
+        assert!(left.is_empty(), "{}: {left:?}", fixture.name);
+        assert_eq!(used(database, owner).await, 0, "{}", fixture.name);
     }
 }

@@ -1,19 +1,22 @@
-//! Routes: `/admin/api/v1/login`, `/admin/api/v1/dead-letters`, `/admin/api/v1/dead-letters/:id`,
-//! `/admin/api/v1/dead-letters/:id/replay`.
+//! Routes: `/admin/api/v1/login`, `/admin/api/v1/queue`, `/admin/api/v1/dead-letters`,
+//! `/admin/api/v1/dead-letters/replay`, `/admin/api/v1/dead-letters/:id`,
+//! `/admin/api/v1/dead-letters/:id/replay`, `/admin/api/v1/users`, `/admin/api/v1/users/:id`,
+//! `/admin/api/v1/proxies`, `/admin/api/v1/proxies/policy`, `/admin/api/v1/proxies/events`,
+//! `/admin/api/v1/overview`, `/admin/api/v1/findings`, `/admin/api/v1/tools`, `/admin/api/v1/tools/yt-dlp`.
 
-use shared::domain::account::{Audience, Email, Role};
-use shared::domain::page::Page;
-use shared::spin::caller::authenticate_admin;
+mod dead_letters;
+mod findings;
+mod login;
+mod overview;
+mod proxies;
+mod queue;
+mod tools;
+mod users;
+mod workers;
+
 use shared::spin::http::{Answer, Call, answer};
-use shared::spin::login::{check_password, open_session};
-use shared::spin::now_ms;
-use shared::spin::task::find_task;
-use shared::store::queue;
-use shared::wire::account::LoginRequest;
-use shared::wire::envelope::List;
-use shared::wire::task::{DeadLetter, TaskAnswer};
 use shared::{Error, Result};
-use spin_sdk::http::{IntoResponse, Method, Request};
+use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 
 #[http_service]
@@ -25,55 +28,21 @@ async fn route(call: &mut Call) -> Result<Answer> {
     let segments = call.segments();
     let path: Vec<&str> = segments.iter().skip(3).map(String::as_str).collect();
     match path.as_slice() {
-        ["login"] => login(call).await,
-        ["dead-letters"] => dead_letters(call).await,
-        ["dead-letters", id] => drop_dead_letter(call, id).await,
-        ["dead-letters", id, "replay"] => replay(call, id).await,
+        ["login"] => login::login(call).await,
+        ["queue"] => queue::show(call).await,
+        ["dead-letters"] => dead_letters::list(call).await,
+        ["dead-letters", "replay"] => dead_letters::replay_all(call).await,
+        ["dead-letters", id] => dead_letters::drop(call, id).await,
+        ["dead-letters", id, "replay"] => dead_letters::replay(call, id).await,
+        ["users"] => users::list(call).await,
+        ["users", id] => users::one(call, id).await,
+        ["proxies"] => proxies::show(call).await,
+        ["proxies", "policy"] => proxies::decide(call).await,
+        ["proxies", "events"] => proxies::events(call).await,
+        ["overview"] => overview::show(call).await,
+        ["findings"] => findings::list(call).await,
+        ["tools"] => tools::show(call).await,
+        ["tools", "yt-dlp"] => tools::request_ytdlp(call).await,
         _ => Err(Error::not_found("route")),
-    }
-}
-
-async fn login(call: &mut Call) -> Result<Answer> {
-    call.allow(&[Method::POST])?;
-    let request: LoginRequest = call.json().await?;
-    let email = Email::parse(&request.email)?;
-    let user = check_password(call, Audience::Admins, &email, &request.password).await?;
-    Answer::ok(&open_session(call, &user).await?)
-}
-
-async fn dead_letters(call: &mut Call) -> Result<Answer> {
-    call.allow(&[Method::GET])?;
-    authenticate_admin(call, Role::Admin).await?;
-    let page = Page::parse(call.query("page"), call.query("page_size"))?;
-    let (found, total) = queue::dead_letters(call.database().await?, page).await?;
-    Answer::ok(&List {
-        items: found
-            .iter()
-            .map(DeadLetter::from_task)
-            .collect::<Result<Vec<_>>>()?,
-        total,
-        page: page.number,
-        page_size: page.size,
-    })
-}
-
-async fn replay(call: &mut Call, id: &str) -> Result<Answer> {
-    call.allow(&[Method::POST])?;
-    authenticate_admin(call, Role::Admin).await?;
-    let task = find_task(call, "task_id", id).await?;
-    match queue::replay(call.database().await?, &task.task_id, now_ms()).await? {
-        Some(task) => Answer::ok(&TaskAnswer::from_task(&task)?),
-        None => Err(Error::not_found("dead letter")),
-    }
-}
-
-async fn drop_dead_letter(call: &mut Call, id: &str) -> Result<Answer> {
-    call.allow(&[Method::DELETE])?;
-    authenticate_admin(call, Role::Admin).await?;
-    let task = find_task(call, "task_id", id).await?;
-    if queue::drop_dead(call.database().await?, &task.task_id, now_ms()).await? {
-        Answer::done()
-    } else {
-        Err(Error::not_found("dead letter"))
     }
 }

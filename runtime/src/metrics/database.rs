@@ -7,7 +7,7 @@ use shared::Result;
 use shared::domain::quota::{Levels, day};
 use shared::limits::METRICS_WAIT_MS_MAX;
 use shared::store::Database;
-use shared::store::overview::{self, Depth, Ended};
+use shared::store::metrics::{self as figures, Depth, Ended};
 use shared::store::quotas::{self, LevelUse};
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ impl Figures {
         let now = now_ms();
         Ok(Self {
             now,
-            depth: overview::depth(database).await?,
-            ended: overview::ended_since(database, "video", now - HOUR_MS).await?,
+            depth: figures::depth(database).await?,
+            ended: figures::ended_since(database, "video", now - HOUR_MS).await?,
             quota: quotas::by_level(database, day(now), levels).await?,
         })
     }

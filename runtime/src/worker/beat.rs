@@ -46,6 +46,7 @@ fn state(worker: &Worker) -> WorkerState {
         is_waiting_for_disk: queue::waits_for_disk(worker),
         ytdlp: worker.ytdlp_version(),
         ytdlp_error: worker.update_error(),
+        has_proxy_provider: worker.proxies.is_configured(),
         proxy_breaker: worker.proxies.breaker().as_str().to_owned(),
     }
 }

@@ -60,6 +60,14 @@ impl Role {
             .ok_or_else(|| Error::invalid("role", "The role is one of user, vip, reviewer, admin."))
     }
 
+    /// The level of a user, `user` or `vip` (ID-5). Errors: 40001 for field `role`.
+    pub fn parse_level(text: &str) -> Result<Self> {
+        [Self::User, Self::Vip]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| Error::invalid("role", "The role of a user is user or vip."))
+    }
+
     /// Reviewers and admins live in a realm of their own.
     pub fn audience(self) -> Audience {
         match self {
@@ -165,6 +173,14 @@ mod tests {
         }
         assert!(Password::parse("password", &format!("a1{}", "x".repeat(71))).is_err());
         assert!(Password::parse("password", "密码密码密码一2").is_ok());
+    }
+
+    #[test]
+    fn a_users_level_is_no_role_of_the_admins_realm() {
+        assert_eq!(Role::parse_level("vip").unwrap(), Role::Vip);
+        for bad in ["admin", "reviewer", "VIP", ""] {
+            assert!(Role::parse_level(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

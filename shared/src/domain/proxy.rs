@@ -1,8 +1,11 @@
 //! Rented proxies (VA-5): which address an answer of the provider means, when the provider is left alone, and
 //! which attempts go through a proxy at all.
 
+use super::media::MediaUrl;
 use crate::error::{Error, Result};
+use crate::limits::{DIRECT_SITES_MAX, SITE_BYTES_MAX};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A rented HTTP proxy. Its password stands in no log: `Debug` and [`Rented::name`] leave it out.
 #[derive(Clone, PartialEq, Eq)]
@@ -206,7 +209,39 @@ impl Default for Policy {
     }
 }
 
+/// A site as an admin writes it: a host, perhaps with a port, in any case and with or without `www.`. Errors:
+/// 40001 for field `direct_sites`.
+fn direct_site(text: &str) -> Result<String> {
+    let refuse = || {
+        let message = "A site is a host such as example.com, or host:port.";
+        Error::invalid("direct_sites", message)
+    };
+    // The URL parser knows what a host is, also an international one.
+    let url = MediaUrl::parse(&format!("http://{text}/")).map_err(|_| refuse())?;
+    let site = url.site();
+    // The port of https is as usual as that of http, which the parser drops.
+    let site = site.strip_suffix(":443").unwrap_or(&site);
+    if text.contains(['/', '\\', '?', '#', '@']) || site.is_empty() || site.len() > SITE_BYTES_MAX {
+        return Err(refuse());
+    }
+    Ok(site.to_owned())
+}
+
 impl Policy {
+    /// From what an admin wrote, each site once. Errors: 40001 for field `direct_sites`.
+    pub fn new(mode: Mode, direct_sites: &[String]) -> Result<Self> {
+        if direct_sites.len() > DIRECT_SITES_MAX {
+            let message = format!("The list holds more than {DIRECT_SITES_MAX} sites.");
+            return Err(Error::invalid("direct_sites", message));
+        }
+        let sites = direct_sites.iter().map(|text| direct_site(text));
+        let sites: BTreeSet<String> = sites.collect::<Result<_>>()?;
+        Ok(Self {
+            mode,
+            direct_sites: sites.into_iter().collect(),
+        })
+    }
+
     /// Whether an attempt at this site takes a proxy. `was_refused`: the site has refused this task before.
     pub fn wants_proxy(&self, site: &str, was_refused: bool) -> bool {
         let is_direct = self.direct_sites.iter().any(|direct| {
@@ -301,5 +336,44 @@ mod tests {
         assert!(!policy(Mode::OnRefusal).wants_proxy("a.test", false));
         assert!(policy(Mode::OnRefusal).wants_proxy("a.test", true));
         assert!(!policy(Mode::Never).wants_proxy("a.test", true));
+    }
+
+    #[test]
+    fn a_policys_sites_are_hosts_in_their_normal_form() {
+        let sites = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            Policy::new(Mode::Always, &texts).map(|policy| policy.direct_sites)
+        };
+        let good = [
+            "WWW.Example.com",
+            "example.com:443",
+            "a.test:8080",
+            "[::1]:81",
+            "Bücher.example",
+        ];
+        let normal = [
+            "[::1]:81",
+            "a.test:8080",
+            "example.com",
+            "xn--bcher-kva.example",
+        ];
+        assert_eq!(sites(&good).unwrap(), normal);
+        for bad in [
+            "",
+            "a b",
+            "http://example.com",
+            "example.com/x",
+            "example.com/",
+            "u@example.com",
+            "a.test:99999",
+            "a.test?x",
+            "a.test#x",
+            "a\\b",
+        ] {
+            assert!(sites(&[bad]).is_err(), "{bad}");
+        }
+        let label = "a".repeat(50);
+        assert!(sites(&[&[label.as_str(); 6].join(".")]).is_err());
+        assert!(sites(&vec!["a.test"; DIRECT_SITES_MAX + 1]).is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! Downloads a day (VA-11): a limit per level, days in UTC.
 
 use super::account::Role;
+use crate::error::{Error, Result};
+use crate::limits::DAILY_LIMIT_MAX;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -19,6 +21,15 @@ impl Levels {
             Role::User | Role::Reviewer | Role::Admin => self.user,
         })
     }
+}
+
+/// A limit that an admin gives one user, downloads a day. Errors: 40001 for field `daily_limit`.
+pub fn own_limit(number: i64) -> Result<i64> {
+    if (0..=DAILY_LIMIT_MAX).contains(&number) {
+        return Ok(number);
+    }
+    let message = format!("The limit is a whole number from 0 to {DAILY_LIMIT_MAX}, or null.");
+    Err(Error::invalid("daily_limit", message))
 }
 
 /// The place of one download in a day's quota.
@@ -58,5 +69,7 @@ mod tests {
         assert_eq!(levels.limit(Role::User, None), 20);
         assert_eq!(levels.limit(Role::Vip, None), 200);
         assert_eq!(levels.limit(Role::Vip, Some(0)), 0);
+        assert_eq!(own_limit(DAILY_LIMIT_MAX).unwrap(), DAILY_LIMIT_MAX);
+        assert!(own_limit(-1).is_err() && own_limit(DAILY_LIMIT_MAX + 1).is_err());
     }
 }

@@ -19,6 +19,7 @@ pub mod duties;
 pub mod files;
 pub mod findings;
 pub mod logins;
+pub mod metrics;
 pub mod migrations;
 pub mod overview;
 pub mod parses;

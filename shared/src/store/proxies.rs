@@ -5,31 +5,45 @@ use crate::domain::page::Page;
 use crate::domain::proxy::{Mode, Policy};
 use crate::error::{Error, Result};
 
+/// A policy, and who put it in force when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub policy: Policy,
+    pub updated_at: i64,
+    pub updated_by: String,
+}
+
 /// The policy in force.
 pub async fn policy(database: &dyn Database) -> Result<Policy> {
+    let decision = decision(database).await?;
+    Ok(decision.map_or_else(Policy::default, |decision| decision.policy))
+}
+
+/// What an admin has decided; `None`: nothing yet, and the default holds.
+pub async fn decision(database: &dyn Database) -> Result<Option<Decision>> {
     let rows = database
         .query(
-            "SELECT mode, direct_sites FROM proxy_policies WHERE policy = 'current'",
+            "SELECT mode, direct_sites, updated_at, updated_by FROM proxy_policies WHERE policy = 'current'",
             &[],
         )
         .await?;
     let Some(row) = rows.first() else {
-        return Ok(Policy::default());
+        return Ok(None);
     };
     let direct_sites: String = row.get("direct_sites")?;
-    Ok(Policy {
-        mode: Mode::parse(&row.get::<String>("mode")?)?,
-        direct_sites: serde_json::from_str(&direct_sites).map_err(Error::internal)?,
-    })
+    Ok(Some(Decision {
+        policy: Policy {
+            mode: Mode::parse(&row.get::<String>("mode")?)?,
+            direct_sites: serde_json::from_str(&direct_sites).map_err(Error::internal)?,
+        },
+        updated_at: row.get("updated_at")?,
+        updated_by: row.get("updated_by")?,
+    }))
 }
 
 /// Replaces the policy.
-pub async fn set_policy(
-    database: &dyn Database,
-    policy: &Policy,
-    by: &str,
-    now: i64,
-) -> Result<()> {
+pub async fn decide(database: &dyn Database, decision: &Decision) -> Result<()> {
+    let policy = &decision.policy;
     let direct_sites = serde_json::to_string(&policy.direct_sites).map_err(Error::internal)?;
     database
         .execute(
@@ -40,8 +54,8 @@ pub async fn set_policy(
             &[
                 policy.mode.as_str().into(),
                 direct_sites.into(),
-                now.into(),
-                by.into(),
+                decision.updated_at.into(),
+                decision.updated_by.as_str().into(),
             ],
         )
         .await?;

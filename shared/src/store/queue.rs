@@ -265,11 +265,32 @@ pub async fn drop_dead(database: &dyn Database, task_id: &str, now: i64) -> Resu
 
 /// Puts a dead letter back into the queue with fresh retries; its history stays. `None` when it is none.
 pub async fn replay(database: &dyn Database, task_id: &str, now: i64) -> Result<Option<Task>> {
-    let sql = format!(
-        "UPDATE tasks SET status = 'queued', attempt = 0, rescues = 0, error = NULL, finished_at = NULL, \
-           run_at = $2, updated_at = $2 \
-         WHERE task_id = $1 AND status = 'dead' AND deleted_at IS NULL RETURNING {COLUMNS}"
-    );
-    let rows = database.query(&sql, &[task_id.into(), now.into()]).await?;
+    let sql = format!("{} RETURNING {COLUMNS}", replay_of("AND task_id = $2"));
+    let rows = database.query(&sql, &[now.into(), task_id.into()]).await?;
     rows.first().map(task_from).transpose()
+}
+
+/// As [`replay`] for every dead letter. Returns how many there were.
+pub async fn replay_all(database: &dyn Database, now: i64) -> Result<u64> {
+    database.execute(&replay_of(""), &[now.into()]).await
+}
+
+/// Each gets a new turn behind its owner's other tasks, as if it were submitted now: with their old ones, a
+/// thousand dead letters of one owner would stand before everybody else's tasks.
+fn replay_of(which: &str) -> String {
+    format!(
+        "WITH letters AS MATERIALIZED ( \
+           SELECT task_id AS letter_id, owner_id AS whose, kind AS sort, finished_at AS buried_at \
+           FROM tasks WHERE status = 'dead' AND deleted_at IS NULL {which}), \
+         places AS MATERIALIZED (SELECT letter_id, \
+             COALESCE((SELECT MAX(place) FROM ( \
+               SELECT MIN(turn) AS place FROM tasks WHERE kind = sort AND status = 'queued' \
+               UNION ALL SELECT MAX(turn) + 1 FROM tasks \
+                 WHERE owner_id = whose AND kind = sort AND status = 'queued') turns), 0) \
+             + ROW_NUMBER() OVER (PARTITION BY whose, sort ORDER BY buried_at, letter_id) - 1 AS next_turn \
+           FROM letters) \
+         UPDATE tasks SET status = 'queued', attempt = 0, rescues = 0, error = NULL, finished_at = NULL, \
+           run_at = $1, updated_at = $1, turn = next_turn \
+         FROM places WHERE task_id = letter_id AND status = 'dead' AND deleted_at IS NULL"
+    )
 }

@@ -1,9 +1,10 @@
 //! How much of a day's quota is used (VA-11). Only the triggers of `tasks` write here: see
-//! [`super::tasks::submit`] and [`super::queue::fail`].
+//! [`super::tasks::submit`], [`super::queue::fail`] and [`super::users::change`].
 
-use super::Database;
+use super::{Database, Value};
 use crate::domain::quota::Levels;
 use crate::error::Result;
+use std::collections::HashMap;
 
 /// Places of this day that the user's downloads hold.
 pub async fn used(database: &dyn Database, user_id: &str, day: i64) -> Result<i64> {
@@ -14,6 +15,28 @@ pub async fn used(database: &dyn Database, user_id: &str, day: i64) -> Result<i6
         )
         .await?;
     rows.first().map_or(Ok(0), |row| row.get("used"))
+}
+
+/// As [`used`] for several users; one who holds none may be left out.
+pub async fn used_by(
+    database: &dyn Database,
+    user_ids: &[&str],
+    day: i64,
+) -> Result<HashMap<String, i64>> {
+    if user_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut parameters: Vec<Value> = vec![day.into()];
+    parameters.extend(user_ids.iter().map(|id| Value::from(*id)));
+    let places: Vec<String> = (2..=parameters.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT user_id, used FROM quotas WHERE day = $1 AND user_id IN ({})",
+        places.join(", ")
+    );
+    let rows = database.query(&sql, &parameters).await?;
+    rows.iter()
+        .map(|row| Ok((row.get("user_id")?, row.get("used")?)))
+        .collect()
 }
 
 /// What the users of one level hold of a day.

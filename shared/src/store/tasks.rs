@@ -2,6 +2,7 @@
 //! [`super::queue`].
 
 use super::{Database, Row, Value};
+use crate::auth::token::bad_token;
 use crate::domain::page::Page;
 use crate::domain::quota::Place;
 use crate::domain::task::Status;
@@ -87,7 +88,7 @@ const QUEUED: &str = r#"{"percent":0.0,"stage":"queued"}"#;
 
 /// Adds a task and returns its id; under an idempotency key of the last 24 h, the id of the task that the
 /// first request made. Errors: 40902 when the key stands for another request, 42902 when the owner's quota
-/// has no place left (a repeated request needs none).
+/// has no place left (a repeated request needs none), 40101 when the owner was blocked a moment ago.
 pub async fn submit(database: &dyn Database, task: &NewTask) -> Result<String> {
     // A key whose day is over is taken from its old task, and the insert is tried once more.
     for _ in 0..2 {
@@ -116,6 +117,7 @@ pub async fn submit(database: &dyn Database, task: &NewTask) -> Result<String> {
 
 /// What the trigger `tasks_take_quota` says.
 const QUOTA_EXHAUSTED: &str = "quota_exhausted";
+const ACCOUNT_BLOCKED: &str = "account_blocked";
 
 /// The place in the quota is taken by the trigger `tasks_take_quota`, in this statement or not at all. The
 /// turn stands behind the owner's last one, but not before anybody's first.
@@ -151,17 +153,19 @@ async fn insert(database: &dyn Database, task: &NewTask) -> Result<bool> {
         .await;
     match inserted {
         Ok(rows) => Ok(!rows.is_empty()),
-        Err(error) if is_exhausted(&error) => Err(Error::new(
+        Err(error) if says(&error, QUOTA_EXHAUSTED) => Err(Error::new(
             Code::QuotaExhausted,
             "Today's downloads are used up; the quota starts anew at midnight UTC.",
         )),
+        // Its sessions ended with the block; this request was under way.
+        Err(error) if says(&error, ACCOUNT_BLOCKED) => Err(bad_token()),
         Err(error) => Err(error),
     }
 }
 
-fn is_exhausted(error: &Error) -> bool {
+fn says(error: &Error, word: &str) -> bool {
     let cause = error.cause.as_deref();
-    cause.is_some_and(|cause| cause.contains(QUOTA_EXHAUSTED))
+    cause.is_some_and(|cause| cause.contains(word))
 }
 
 struct Earlier {

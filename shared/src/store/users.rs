@@ -144,13 +144,25 @@ pub async fn list(database: &dyn Database, prefix: &str, page: Page) -> Result<(
     Ok((rows.iter().map(user_from).collect::<Result<_>>()?, total))
 }
 
+/// How many users there are.
+pub async fn count(database: &dyn Database) -> Result<i64> {
+    let rows = database
+        .query(
+            "SELECT COUNT(*) AS total FROM users WHERE audience = 'users'",
+            &[],
+        )
+        .await?;
+    rows.first().map_or(Ok(0), |row| row.get("total"))
+}
+
 /// What an admin may change of a user; `None` leaves it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Change {
     pub role: Option<Role>,
     /// `Some(None)`: what the level gives.
     pub daily_limit: Option<Option<i64>>,
-    /// Blocking ends every session in the same statement.
+    /// Blocking ends, in the same statement, every session, and cancels what is queued or runs without
+    /// charging the quota (trigger `users_block`).
     pub is_blocked: Option<bool>,
 }
 

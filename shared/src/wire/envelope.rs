@@ -1,5 +1,6 @@
 //! The envelope around every answer: `{"code":0,"message":"ok","data":…}`, or the error's.
 
+use crate::domain::page::Page;
 use crate::error::Error;
 use serde::Serialize;
 
@@ -37,4 +38,15 @@ pub struct List<T> {
     pub total: i64,
     pub page: u32,
     pub page_size: u32,
+}
+
+impl<T> List<T> {
+    pub fn new(items: Vec<T>, total: i64, page: Page) -> Self {
+        Self {
+            items,
+            total,
+            page: page.number,
+            page_size: page.size,
+        }
+    }
 }

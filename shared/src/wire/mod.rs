@@ -3,9 +3,15 @@
 pub mod account;
 pub mod body;
 pub mod envelope;
+pub mod finding;
 pub mod history;
 pub mod media;
+pub mod overview;
+pub mod proxy;
+pub mod queue;
 pub mod quota;
 pub mod task;
 pub mod time;
+pub mod tool;
+pub mod user;
 pub mod worker;

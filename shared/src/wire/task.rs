@@ -163,7 +163,7 @@ impl TaskAnswer {
             kind: task.kind.clone(),
             status: task.status.as_str().to_owned(),
             name: task.name.clone(),
-            progress: read("progress", &task.progress)?,
+            progress: progress(task)?,
             attempt: task.attempt.max(1),
             error: task
                 .error
@@ -192,6 +192,11 @@ impl DeadLetter {
             attempts: read("attempts", &task.attempts)?,
         })
     }
+}
+
+/// How far a row's task is.
+pub fn progress(task: &Task) -> Result<Progress> {
+    read("progress", &task.progress)
 }
 
 fn read<'a, T: Deserialize<'a>>(column: &str, text: &'a str) -> Result<T> {

@@ -18,9 +18,13 @@ CREATE INDEX tasks_turns ON tasks (kind, turn) WHERE status = 'queued';
 CREATE INDEX tasks_waiting ON tasks (owner_id, kind, turn) WHERE status = 'queued';
 CREATE INDEX tasks_held ON tasks (lease_owner, kind, site, owner_id) WHERE status = 'running';
 CREATE INDEX tasks_finished ON tasks (kind, finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX tasks_created ON tasks (kind, created_at);
+-- For sums over all that ever ended, without their rows.
+CREATE INDEX tasks_ended ON tasks (status, file_size, finished_at) WHERE finished_at IS NOT NULL;
 
 -- How many places of a day are taken (VA-11). Only the two triggers below write it, in the statement that
--- writes the task: a place is taken with the row and given back by setting quota_day to NULL.
+-- writes the task: a place is taken with the row and given back by setting quota_day to NULL. An account
+-- that is blocked takes none.
 CREATE TABLE quotas (
     user_id TEXT NOT NULL,
     day     INTEGER NOT NULL,
@@ -31,6 +35,8 @@ CREATE INDEX quotas_by_day ON quotas (day);
 
 CREATE TRIGGER tasks_take_quota AFTER INSERT ON tasks WHEN NEW.quota_day IS NOT NULL
 BEGIN
+    SELECT RAISE(ABORT, 'account_blocked') FROM users
+        WHERE user_id = NEW.owner_id AND blocked_at IS NOT NULL;
     INSERT INTO quotas (user_id, day, used) VALUES (NEW.owner_id, NEW.quota_day, 1)
         ON CONFLICT (user_id, day) DO UPDATE SET used = used + 1;
     SELECT RAISE(ABORT, 'quota_exhausted') FROM quotas
@@ -41,6 +47,15 @@ CREATE TRIGGER tasks_give_quota_back AFTER UPDATE OF quota_day ON tasks
     WHEN OLD.quota_day IS NOT NULL AND NEW.quota_day IS NULL
 BEGIN
     UPDATE quotas SET used = used - 1 WHERE user_id = OLD.owner_id AND day = OLD.quota_day;
+END;
+
+-- Blocking an account ends what it has under way, in the statement that blocks it. It was not the owner's
+-- doing, so the places are given back.
+CREATE TRIGGER users_block AFTER UPDATE OF blocked_at ON users WHEN NEW.blocked_at IS NOT NULL
+BEGIN
+    UPDATE tasks SET status = 'cancelled', quota_day = NULL, fence = fence + 1, lease_owner = NULL,
+        lease_expires_at = NULL, finished_at = NEW.updated_at, updated_at = NEW.updated_at
+        WHERE owner_id = NEW.user_id AND status IN ('queued', 'running') AND deleted_at IS NULL;
 END;
 
 -- Sites that refused us: no attempt starts there before cool_until.
