@@ -9,6 +9,7 @@ mod download;
 mod files;
 mod openapi;
 mod parse;
+mod quota;
 mod settings;
 mod tasks;
 mod tokens;
