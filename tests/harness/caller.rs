@@ -85,14 +85,23 @@ impl TestApp {
 
     /// A new admin, made by the command line, with an admin's token.
     pub async fn admin(&self) -> Caller<'_> {
-        let email = format!("admin-{}@example.com", unique());
+        self.staff("admin").await
+    }
+
+    /// As [`TestApp::admin`], a reviewer.
+    pub async fn reviewer(&self) -> Caller<'_> {
+        self.staff("reviewer").await
+    }
+
+    async fn staff(&self, role: &str) -> Caller<'_> {
+        let email = format!("{role}-{}@example.com", unique());
         let made = self.run(
             &[
                 "admin",
                 "create",
                 &email,
                 "--role",
-                "admin",
+                role,
                 "--password-stdin",
             ],
             &format!("{PASSWORD}\n"),
@@ -308,6 +317,16 @@ impl<'a> Caller<'a> {
 
     pub async fn ticket(&self) -> Answer {
         self.send(Method::POST, "/api/v1/ws/ticket", |request| request)
+            .await
+    }
+
+    pub async fn quota(&self) -> Answer {
+        self.get("/api/v1/user/quota").await
+    }
+
+    /// `PUT /admin/api/v1/users/{user_id}`.
+    pub async fn change_user(&self, user_id: &str, change: &Value) -> Answer {
+        self.put(&format!("/admin/api/v1/users/{user_id}"), change)
             .await
     }
 

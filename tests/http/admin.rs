@@ -1,5 +1,11 @@
 //! `/admin/api/v1/…`: the admins' own realm (ID-3, ID-7), dead letters (VA-3).
 
+mod overview;
+mod proxies;
+mod queue;
+mod tools;
+mod users;
+
 use crate::{UNKNOWN_ID, shared, sqlite};
 use reqwest::Method;
 use tests::media;
@@ -132,4 +138,76 @@ async fn dead_letters_refuse_bad_input_and_users() {
     user.send(Method::POST, &replay(UNKNOWN_ID), |request| request)
         .await
         .refused(40101);
+}
+
+/// Every route of the admins' realm but its login.
+const ADMINS_ROUTES: [(Method, &str); 16] = [
+    (Method::GET, "/admin/api/v1/queue"),
+    (Method::GET, "/admin/api/v1/dead-letters"),
+    (Method::POST, "/admin/api/v1/dead-letters/replay"),
+    (Method::DELETE, "/admin/api/v1/dead-letters/{id}"),
+    (Method::POST, "/admin/api/v1/dead-letters/{id}/replay"),
+    (Method::GET, "/admin/api/v1/users"),
+    (Method::GET, "/admin/api/v1/users/{id}"),
+    (Method::PUT, "/admin/api/v1/users/{id}"),
+    (Method::GET, "/admin/api/v1/proxies"),
+    (Method::PUT, "/admin/api/v1/proxies/policy"),
+    (Method::GET, "/admin/api/v1/proxies/events"),
+    (Method::GET, "/admin/api/v1/overview"),
+    (Method::GET, "/admin/api/v1/findings"),
+    (Method::GET, "/admin/api/v1/tools"),
+    (Method::PUT, "/admin/api/v1/tools/yt-dlp"),
+    (Method::PATCH, "/admin/api/v1/queue"),
+];
+
+#[tokio::test]
+async fn only_admins_come_in_and_only_by_the_methods_that_there_are() {
+    let (anonymous, user) = (shared().anonymous(), shared().user().await);
+    let (reviewer, admin) = (shared().reviewer().await, shared().admin().await);
+    for (method, path) in ADMINS_ROUTES {
+        let path = path.replace("{id}", UNKNOWN_ID);
+        if method == Method::PATCH {
+            admin
+                .send(method, &path, |request| request)
+                .await
+                .refused(40501);
+            continue;
+        }
+        for (caller, code) in [(&anonymous, 40101), (&*user, 40101), (&reviewer, 40301)] {
+            let answer = caller.send(method.clone(), &path, |request| request).await;
+            answer.refused(code);
+        }
+    }
+    admin.get("/admin/api/v1/nothing").await.refused(40401);
+}
+
+/// Whether the log says that this admin did this.
+fn is_logged(log: &str, action: &str, what: &str) -> bool {
+    log.lines()
+        .any(|line| line.contains(action) && line.contains("admin_id") && line.contains(what))
+}
+
+#[tokio::test]
+async fn all_dead_letters_are_replayed_at_once() {
+    let app = sqlite().config("queue = { max_retries = 0 }").start();
+    let (user, admin) = (app.user().await, app.admin().await);
+    let shelf = media().shelf();
+    shelf.fail(1000);
+    let mut tasks = Vec::new();
+    for _ in 0..3 {
+        let (task_id, _) = user.submit(&shelf.url("flaky.mp4")).await;
+        assert_eq!(user.finished(&task_id).await["status"], "dead");
+        tasks.push(task_id);
+    }
+    shelf.fail(0);
+    let replay = async || {
+        let path = "/admin/api/v1/dead-letters/replay";
+        admin.send(Method::POST, path, |request| request).await.ok()["replayed"].clone()
+    };
+    assert_eq!(replay().await, 3);
+    for task_id in &tasks {
+        user.succeeded(task_id).await;
+    }
+    assert_eq!(replay().await, 0);
+    assert!(is_logged(&app.log(), "replay_dead_letters", "admin"));
 }

@@ -11,6 +11,7 @@ mod files;
 mod metrics;
 mod openapi;
 mod parse;
+mod quota;
 mod settings;
 mod sites;
 mod tasks;

@@ -199,7 +199,8 @@ fn every_grant_is_used() {
     let mut unused = Vec::new();
     for name in functions() {
         let component = &manifest["component"][&name];
-        let source = read(&workspace_root().join(format!("functions/{name}/src/lib.rs"))).text;
+        let sources = rust_under(&[&format!("functions/{name}/src")]);
+        let source: String = sources.into_iter().map(|source| source.text).collect();
         let mut grants: Vec<String> = Vec::new();
         if let Some(variables) = component.get("variables").and_then(toml::Value::as_table) {
             grants.extend(variables.keys().cloned());

@@ -4,7 +4,7 @@
 use super::{Database, Row, Value};
 use crate::auth::token::bad_token;
 use crate::domain::page::Page;
-use crate::domain::quota::Place;
+use crate::domain::quota::{Place, reset_at};
 use crate::domain::task::Status;
 use crate::error::{Code, Error, Result};
 use crate::limits::IDEMPOTENCY_S;
@@ -153,14 +153,21 @@ async fn insert(database: &dyn Database, task: &NewTask) -> Result<bool> {
         .await;
     match inserted {
         Ok(rows) => Ok(!rows.is_empty()),
-        Err(error) if says(&error, QUOTA_EXHAUSTED) => Err(Error::new(
-            Code::QuotaExhausted,
-            "Today's downloads are used up; the quota starts anew at midnight UTC.",
-        )),
+        Err(error) if says(&error, QUOTA_EXHAUSTED) => Err(exhausted(task)),
         // Its sessions ended with the block; this request was under way.
         Err(error) if says(&error, ACCOUNT_BLOCKED) => Err(bad_token()),
         Err(error) => Err(error),
     }
+}
+
+fn exhausted(task: &NewTask) -> Error {
+    let error = Error::new(
+        Code::QuotaExhausted,
+        "Today's downloads are used up; the quota starts anew at midnight UTC.",
+    );
+    let ends = task.quota.map_or(task.now, |place| reset_at(place.day));
+    let wait_s = (ends - task.now).max(0) / 1000 + 1;
+    error.with_retry_after(u64::try_from(wait_s).unwrap_or(1))
 }
 
 fn says(error: &Error, word: &str) -> bool {
