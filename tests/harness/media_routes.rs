@@ -12,6 +12,7 @@
 //! | `endless.mp4` | a body without end and without length |
 //! | `empty.mp4`, `html.mp4` | no byte; an HTML page under a video's name |
 //! | `404.mp4`, `403.mp4`, `500.mp4` | that status |
+//! | `members.mp4` | 403 without the cookie `session=member`, else the clip |
 //! | `picky.mp4` | 403 or 429 as often as the test asked for, then the clip |
 //! | `flaky.mp4` | 500 as often as the test asked for, then the clip |
 //! | `redirect-metadata`, `redirect-loopback` | 302 to 169.254.169.254; to the forbidden listener |
@@ -98,6 +99,8 @@ async fn answer(
         "404.mp4" => StatusCode::NOT_FOUND.into_response(),
         "403.mp4" => StatusCode::FORBIDDEN.into_response(),
         "500.mp4" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "members.mp4" if !is_member(headers) => StatusCode::FORBIDDEN.into_response(),
+        "members.mp4" => ranged(headers, clip().bytes.clone()),
         "picky.mp4" if shelf.takes_a_failure() => shelf.refusal().into_response(),
         "picky.mp4" => ranged(headers, clip().bytes.clone()),
         "flaky.mp4" if shelf.takes_a_failure() => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -142,6 +145,13 @@ async fn answer(
             _ => StatusCode::NOT_FOUND.into_response(),
         },
     }
+}
+
+fn is_member(headers: &HeaderMap) -> bool {
+    let cookies = headers
+        .get(header::COOKIE)
+        .and_then(|value| value.to_str().ok());
+    cookies.is_some_and(|cookies| cookies.contains("session=member"))
 }
 
 fn video(body: Body) -> Response {

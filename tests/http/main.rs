@@ -4,6 +4,7 @@ mod admin;
 mod apart;
 mod auth;
 mod bodies;
+mod cookies;
 mod delivery;
 mod download;
 mod extras;

@@ -149,6 +149,7 @@ pub fn variables(
         ("quota_vip", settings.quota.vip.to_string()),
         ("users_key", settings.keys.users.clone()),
         ("admins_key", settings.keys.admins.clone()),
+        ("cookies_key", settings.keys.cookies.clone()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod body;
+pub mod cookies;
 pub mod envelope;
 pub mod finding;
 pub mod history;
