@@ -16,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use shared::domain::forwarded::TrustedProxies;
 use shared::limits::{
     CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADER_MS_MAX, HEADERS_MAX, SHUTDOWN_MS_MAX,
-    WRITE_STALL_MS_MAX,
+    UNSENT_BYTES_MAX, WRITE_STALL_MS_MAX,
 };
 use stall::Unstalled;
 use std::net::SocketAddr;
@@ -112,9 +112,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
                 continue;
             }
         };
-        // Small answers leave at once instead of waiting for the client's acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, %client, "TCP_NODELAY cannot be set");
+        if let Err(error) = prepare(&stream) {
+            tracing::debug!(%error, %client, "a connection keeps the system's options");
         }
         let stream = Unstalled::new(stream, Duration::from_millis(WRITE_STALL_MS_MAX));
         let connection = connection(stream, client, router.clone());
@@ -134,6 +133,16 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     {
         tracing::warn!("some requests did not end in time and are cut off");
     }
+}
+
+fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+    // Small answers leave at once instead of waiting for the client's acknowledgement.
+    stream.set_nodelay(true)?;
+    // A client that reads slowly is seen to read: without this the kernel may take megabytes, and then nothing
+    // until a third of them has gone.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+    Ok(())
 }
 
 fn connection(

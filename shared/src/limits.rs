@@ -230,6 +230,8 @@ pub const HEADERS_MAX: usize = 128;
 pub const HEADER_MS_MAX: u64 = 15_000;
 /// How long a client may leave a write waiting without taking a byte of it, milliseconds.
 pub const WRITE_STALL_MS_MAX: u64 = 60_000;
+/// What the kernel takes of an answer before the client's window has room for it, bytes.
+pub const UNSENT_BYTES_MAX: u32 = 256 * 1024;
 /// How long running requests get when the server stops, milliseconds.
 pub const SHUTDOWN_MS_MAX: u64 = 35_000;
 

@@ -7,18 +7,15 @@
 //!
 //! `cargo bench --package tests --bench delivery`
 
-#[path = "figures/cpu.rs"]
-mod cpu;
 #[path = "delivery/nginx.rs"]
 mod nginx;
 
-use cpu::cpu_time;
 use nginx::Nginx;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tests::figures::print_machine;
+use tests::figures::{cpu_time, print_machine};
 use tests::{TestApp, files_under, media};
 
 const FILE_BYTES: u64 = 1 << 30;

@@ -11,8 +11,6 @@
 //!
 //! `cargo bench --package tests --bench requests`
 
-#[path = "figures/cpu.rs"]
-mod cpu;
 #[path = "requests/load.rs"]
 mod load;
 #[path = "requests/native.rs"]

@@ -1,6 +1,5 @@
 //! The load: kept-alive HTTP/1.1 connections, each with one request under way.
 
-use crate::cpu::cpu_time;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -8,6 +7,7 @@ use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::time::{Duration, Instant};
+use tests::figures::cpu_time;
 use tokio::net::TcpStream;
 
 /// A server and what is asked of it.

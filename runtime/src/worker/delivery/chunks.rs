@@ -37,9 +37,9 @@ impl Chunks {
             buffer.resize(wanted, 0);
         }
         let count = match read_cached(&self.file, &mut buffer[..wanted], at) {
-            Ok(count) => count,
-            // Not in memory, or the file system cannot tell.
-            Err(_) => {
+            Ok(count) if count > 0 => count,
+            // Not in memory, or the file system cannot tell; Linux 5.9 and 5.10 then say 0.
+            _ => {
                 let file = self.file.clone();
                 let read = move || {
                     let count = file.read_at(&mut buffer[..wanted], at);
