@@ -67,7 +67,7 @@ impl Settings {
         require(self.files.url_ttl_s >= 1, "files.url_ttl_s: is at least 1");
         require(
             (1..=CONNECTIONS_MAX).contains(&self.delivery.max_transfers),
-            "delivery.max_transfers: is between 1 and 20000",
+            &format!("delivery.max_transfers: is between 1 and {CONNECTIONS_MAX}"),
         );
         let kids = &self.files.kids;
         require(
