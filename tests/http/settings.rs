@@ -25,7 +25,7 @@ fn all_that_is_wrong_is_reported_together() {
     let said = refusal(
         "nonsense = 1\ntrusted_proxies = [\"localhost\"]\ndatabase_url = \"mysql://x\"\n\
          [media]\nconcurrency = 0\n[queue]\nlease_s = 0\nmax_retries = -1\n\
-         [files]\nkids = \"k1:zz\"\n[metrics]\ntoken = \"short\"\n[keys]\nusers = \"short\"\n[egress]\nallow = [\"*\"]\n",
+         [files]\nkids = \"k1:zz\"\n[delivery]\nmax_transfers = 0\n[metrics]\ntoken = \"short\"\n[keys]\nusers = \"short\"\n[egress]\nallow = [\"*\"]\n",
     );
     for setting in [
         "nonsense: there is no such setting",
@@ -35,6 +35,7 @@ fn all_that_is_wrong_is_reported_together() {
         "queue.lease_s:",
         "queue.max_retries:",
         "files.kids:",
+        "delivery.max_transfers:",
         "metrics.token:",
         "keys.users:",
         "egress.allow:",
