@@ -52,7 +52,10 @@ async fn submit_on_and_on(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_under_load_loses_no_accepted_task() {
-    let mut app = sqlite().config("media = { concurrency = 1 }").start();
+    let mut app = sqlite()
+        .config("media = { concurrency = 1 }")
+        .config("quota = { user = 1000000 }")
+        .start();
     let shelf = media().shelf();
     let token = {
         let user = app.user().await;
