@@ -110,6 +110,14 @@ pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1024;
 pub const PARSE_WAIT_MS_MAX: u64 = 3000;
 /// How long an attempt waits for the one before it to leave the task's folder, milliseconds.
 pub const FOLDER_WAIT_MS_MAX: u64 = 15_000;
+/// Changes that a listener to all of an owner's tasks may lag behind before it is sent the state anew.
+pub const HUB_BACKLOG_ALL: usize = 256;
+/// The same for a listener to one task; each such task has a queue of its own.
+pub const HUB_BACKLOG_ONE: usize = 32;
+/// Tasks of one owner of which is remembered what his listeners were told last.
+pub const HUB_REMEMBERED_MAX: usize = 1_024;
+/// When there are as many, those that changed so long ago are forgotten, milliseconds.
+pub const HUB_REMEMBERED_MS: i64 = 60_000;
 /// Tasks that are sent as the current state when a WebSocket opens without `task_id`.
 pub const WEBSOCKET_TASKS_MAX: u32 = 100;
 /// Chunk of a delivered file, bytes: small enough to stay in the processor's cache between reading and

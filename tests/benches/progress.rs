@@ -10,7 +10,14 @@
 //! message: commit, notice (`PRAGMA data_version`, polled; or `NOTIFY`), reading the row, hub, WebSocket.
 //! The pauses between the writes vary, so that they hit the poll at any time.
 //!
-//! `cargo bench --package tests --bench progress`
+//! *Many clients*: [`fan_out`].
+//!
+//! `cargo bench --package tests --bench progress`; with `-- many`, only the last.
+
+#[path = "figures/cpu.rs"]
+mod cpu;
+#[path = "progress/fan_out.rs"]
+mod fan_out;
 
 use runtime::clock::now_ms;
 use runtime::database::Handle;
@@ -35,11 +42,13 @@ const LEASE_MS: i64 = 3_600_000;
 const YTDLP: &str = r#"#!/usr/bin/env bash
 case "$*" in *--version*) echo 2026.10.26; exit;; esac
 cat > /dev/null
+# Never written to: reading it with a limit sleeps without a process of its own.
+exec 3<> <(:)
 echo 'wharf-seen {}'
 for ((n = 1; ; n++)); do
   printf 'wharf-progress {"status":"downloading","downloaded_bytes":%d,"total_bytes":1000000000,"speed":%s} "0"\n' \
     $((n * 1000)) "${EPOCHREALTIME/[.,]/}"
-  sleep 0.1
+  read -rt 0.1 -u 3
 done
 "#;
 
@@ -61,6 +70,15 @@ async fn main() {
     );
     for (name, url) in databases {
         let config = format!("database_url = {url:?}\nmedia = {{ ytdlp = {ytdlp:?} }}");
+        let many = fan_out::measure(&config).await;
+        print(&format!("{name}, many clients"), many.delays, many.missed);
+        println!(
+            "{:<28} the product used {:.2} processors",
+            "", many.processors
+        );
+        if std::env::args().any(|argument| argument == "many") {
+            continue;
+        }
         let mut app = TestApp::sqlite().config(&config).start();
         let user = app.user().await;
         let (user_id, token) = (user.user_id.clone(), user.token().to_owned());

@@ -4,7 +4,7 @@ use crate::{Caller, PATIENCE};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// An open progress stream.
@@ -26,14 +26,18 @@ impl ProgressSocket {
 
     /// The next task object; None once the server has closed.
     pub async fn next(&mut self) -> Option<Value> {
+        let text = self.next_text().await?;
+        Some(serde_json::from_str(&text).expect("a task as JSON"))
+    }
+
+    /// The next message as it came; None once the server has closed.
+    pub async fn next_text(&mut self) -> Option<Utf8Bytes> {
         loop {
             let message = tokio::time::timeout(PATIENCE, self.socket.next())
                 .await
                 .expect("a message in time")?;
             match message {
-                Ok(Message::Text(text)) => {
-                    return Some(serde_json::from_str(&text).expect("a task as JSON"));
-                }
+                Ok(Message::Text(text)) => return Some(text),
                 Ok(Message::Close(_)) | Err(_) => return None,
                 Ok(_) => {}
             }

@@ -102,14 +102,12 @@ impl Client {
     /// Sends a change unless it, or a newer one, went before it.
     async fn send(&mut self, change: Arc<Change>) -> std::result::Result<(), Closed> {
         let is_wanted = self.task_id.as_ref().is_none_or(|id| *id == change.task_id);
-        let is_known = self.sent.get(&change.task_id).is_some_and(|sent| {
-            sent.version > change.version
-                || (sent.version == change.version && sent.json == change.json)
-        });
+        let sent = self.sent.get(&change.task_id);
+        let is_known = sent.is_some_and(|sent| change.is_known_after(sent));
         if !is_wanted || is_known {
             return Ok(());
         }
-        let message = Message::Text(change.json.as_str().into());
+        let message = Message::Text(change.json.clone());
         self.sent.insert(change.task_id.clone(), change);
         self.write(message).await
     }
@@ -130,7 +128,7 @@ async fn follow(
     client: &mut Client,
 ) -> std::result::Result<(), Closed> {
     // Subscribed before the state is read, so that nothing falls between the two.
-    let mut changes = worker.hub.subscribe(owner_id);
+    let mut changes = worker.hub.subscribe(owner_id, client.task_id.as_deref());
     send_current(worker, owner_id, client).await?;
     let mut ping = tokio::time::interval(Duration::from_secs(PING_S));
     let mut heard = Instant::now();
@@ -178,8 +176,8 @@ async fn send_current(
 ) -> std::result::Result<(), Closed> {
     match current(worker, owner_id, client.task_id.as_deref()).await {
         Ok(changes) => {
-            for change in changes {
-                client.send(Arc::new(change)).await?;
+            for row in changes {
+                client.send(worker.hub.newest(owner_id, row)).await?;
             }
             Ok(())
         }
