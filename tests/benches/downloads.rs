@@ -1,6 +1,6 @@
-//! Fifty downloads of 20 MiB at once: the running product (`wharf up`, SQLite) against fifty plain yt-dlp
+//! Fifty downloads of 20 MiB at once: the running product (`wharf serve` and `wharf work`, SQLite) against fifty plain yt-dlp
 //! processes that a shell starts, from the same media server on this machine, in turns. Printed are wall
-//! times, their ratio and the most memory that the product itself had resident (yt-dlp not included).
+//! times, their ratio and the most memory that the worker itself had resident (yt-dlp not included).
 //!
 //! `cargo bench --package tests --bench downloads`
 
@@ -20,13 +20,15 @@ async fn main() {
     let app = TestApp::sqlite()
         .allow(&good)
         .config("quota = { user = 1000 }")
+        .command("serve")
         .start();
+    let worker = TestApp::sqlite().command("work").start_beside(&app);
     let user = app.user().await;
     print_machine();
     println!("{DOWNLOADS} downloads of 20 MiB at once, seconds\n");
     println!("| round | Wharf | shell and yt-dlp | ratio |");
     println!("| --- | --- | --- | --- |");
-    let idle = memory(&app, "VmRSS");
+    let idle = memory(&worker, "VmRSS");
     let (mut ours, mut theirs) = (0.0, 0.0);
     for round in 1..=ROUNDS {
         let plain = by_shell();
@@ -40,8 +42,8 @@ async fn main() {
     }
     println!("| all | {ours:.1} | {theirs:.1} | {:.2} |", ours / theirs);
     println!(
-        "\nWharf's own memory: {idle:.0} MiB before, {:.0} MiB at the most",
-        memory(&app, "VmHWM")
+        "\nThe worker's own memory: {idle:.0} MiB before, {:.0} MiB at the most",
+        memory(&worker, "VmHWM")
     );
 }
 
