@@ -14,8 +14,6 @@
 //!
 //! `cargo bench --package tests --bench progress`; with `-- many`, only the last.
 
-#[path = "figures/cpu.rs"]
-mod cpu;
 #[path = "progress/fan_out.rs"]
 mod fan_out;
 

@@ -2,11 +2,11 @@
 //! sockets as one may have. Measured is what [`crate`] measures of the own worker, at every client; a line is
 //! missed by a client when others of its task had it. The clients share the machine with the product.
 
-use crate::cpu::cpu_time;
 use crate::now_us;
 use shared::limits::WEBSOCKETS_PER_OWNER_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+use tests::figures::cpu_time;
 use tests::{ProgressSocket, TestApp};
 
 const CLIENTS: usize = 1000;
