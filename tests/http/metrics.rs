@@ -163,6 +163,22 @@ async fn what_is_under_way_is_shown_and_a_cancelled_task_is_counted() {
 }
 
 #[tokio::test]
+async fn the_quota_in_use_is_that_of_the_users_who_use_it() {
+    let app = sqlite().config("quota.user = 4").start();
+    let anonymous = app.anonymous();
+    let start = scrape(&anonymous).await;
+    assert_eq!(start.value("user_quota_usage", &[]), 0.0);
+    let (_idle, user) = (app.user().await, app.user().await);
+    let (task_id, _) = user.submit(&media().shelf().url("clip.mp4")).await;
+    user.succeeded(&task_id).await;
+    scrape_until(&anonymous, "one place in four is used", |now| {
+        now.value("user_quota_usage", &[("level", "user")]) == 0.25
+            && now.value("user_quota_usage", &[("level", "vip")]) == 0.0
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_task_that_a_killed_worker_had_counts_as_rescued() {
     let mut app = sqlite().config("queue.lease_s = 1").start();
     let token = app.user().await.token().to_owned();

@@ -1,9 +1,13 @@
 //! Figures for operators.
 
+use crate::claims::Explaining;
 use crate::{Fixture, NOW, both, new_task};
+use runtime::database::Handle;
+use shared::domain::quota::Levels;
 use shared::store::metrics::{self, Depth, Ended};
 use shared::store::queue::{self, Finished, Held, Sequel};
-use shared::store::{files, tasks};
+use shared::store::{files, quotas, tasks};
+use std::sync::Mutex;
 
 const HOUR: i64 = 3_600_000;
 
@@ -109,5 +113,35 @@ async fn the_success_rate_is_that_of_the_tasks_that_had_their_try_within_the_hou
         assert_eq!(expected.success_rate(), 0.5);
         let other = metrics::ended_since(database, "export", NOW - HOUR).await;
         assert_eq!(other.unwrap(), Ended::default(), "{}", fixture.name);
+    }
+}
+
+/// However many tasks there have been, a scrape reads those alone that it counts.
+#[tokio::test]
+async fn what_a_scrape_asks_for_comes_from_indexes() {
+    let fixture = crate::open("SQLite", None).await;
+    // EXPLAIN does not look whether the schema has changed since the connection read it.
+    let handle = Handle::open("", fixture.folder.path()).unwrap();
+    let database = handle.database();
+    let explaining = Explaining(&*database, Mutex::default());
+    let levels = Levels { user: 20, vip: 200 };
+    metrics::depth(&explaining).await.unwrap();
+    metrics::ended_since(&explaining, "video", NOW)
+        .await
+        .unwrap();
+    quotas::by_level(&explaining, 1, levels).await.unwrap();
+    let plan = explaining.1.into_inner().unwrap();
+    assert!(
+        plan.iter()
+            .any(|line| line.starts_with("SEARCH tasks USING INDEX tasks_finished")),
+        "{plan:#?}"
+    );
+    for line in plan.iter().filter(|line| line.starts_with("SCAN ")) {
+        // The index of one status, which holds nothing else.
+        let is_of_one_status = line.starts_with("SCAN tasks USING ");
+        assert!(
+            is_of_one_status || line.starts_with("SCAN CONSTANT"),
+            "{line} in {plan:#?}"
+        );
     }
 }
