@@ -2,7 +2,7 @@
 
 use super::is_logged;
 use serde_json::json;
-use tests::TestApp;
+use tests::{PATIENCE, TestApp, eventually, media};
 
 #[tokio::test]
 async fn a_version_of_ytdlp_is_asked_for_and_the_last_word_counts() {
@@ -49,4 +49,27 @@ async fn a_version_of_ytdlp_is_asked_for_and_the_last_word_counts() {
     let tools = admin.get("/admin/api/v1/tools").await.ok();
     assert_eq!(tools["yt-dlp"]["requested"], asked);
     assert!(is_logged(&app.log(), "request_tool", "2026.10.26"));
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_have_the_version_says_why_and_keeps_what_worked() {
+    // The harness names its yt-dlp in the settings, and then nobody else chooses one.
+    let app = crate::sqlite().start();
+    let admin = app.admin().await;
+    let body = json!({ "version": "2026.7.4" });
+    let path = "/admin/api/v1/tools/yt-dlp";
+    admin.put(path, &body).await.ok_with(202);
+    let worker = eventually("the worker says why", PATIENCE, async || {
+        let tools = admin.get("/admin/api/v1/tools").await.ok();
+        let worker = tools["yt-dlp"]["workers"][0].clone();
+        worker["error"].is_string().then_some(worker)
+    })
+    .await;
+    let why = worker["error"].as_str().expect("a sentence");
+    assert!(why.contains("media.ytdlp"), "{worker:#}");
+    assert!(worker["version"].is_string(), "{worker:#}");
+    let shelf = media().shelf();
+    let user = app.user().await;
+    let (task_id, _) = user.submit(&shelf.url("clip.mp4")).await;
+    user.succeeded(&task_id).await;
 }
