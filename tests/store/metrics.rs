@@ -4,7 +4,8 @@ use crate::claims::Explaining;
 use crate::{Fixture, NOW, both, new_task};
 use runtime::database::Handle;
 use shared::domain::quota::Levels;
-use shared::store::metrics::{self, Depth, Ended};
+use shared::store::metrics::{self, Ended};
+use shared::store::overview::{self, Backlog};
 use shared::store::queue::{self, Finished, Held, Sequel};
 use shared::store::{files, quotas, tasks};
 use std::sync::Mutex;
@@ -55,8 +56,8 @@ async fn the_depth_is_what_waits_runs_and_is_dead() {
     for fixture in both().await {
         let database = &*fixture.database;
         assert_eq!(
-            metrics::depth(database).await.unwrap(),
-            Depth::default(),
+            overview::backlog(database, NOW).await.unwrap(),
+            Backlog::default(),
             "{}",
             fixture.name
         );
@@ -69,12 +70,13 @@ async fn the_depth_is_what_waits_runs_and_is_dead() {
         let cancelled = queue_one(&fixture).await;
         tasks::cancel(database, &cancelled, NOW).await.unwrap();
         assert_eq!(
-            metrics::depth(database).await.unwrap(),
-            Depth {
+            overview::backlog(database, NOW).await.unwrap(),
+            Backlog {
                 queued: 1,
+                waiting_for_retry: 0,
                 running: 1,
                 dead: 1,
-                due_since: Some(NOW),
+                oldest_queued_at: Some(NOW),
             },
             "{}",
             fixture.name
@@ -125,7 +127,7 @@ async fn what_a_scrape_asks_for_comes_from_indexes() {
     let database = handle.database();
     let explaining = Explaining(&*database, Mutex::default());
     let levels = Levels { user: 20, vip: 200 };
-    metrics::depth(&explaining).await.unwrap();
+    overview::backlog(&explaining, NOW).await.unwrap();
     metrics::ended_since(&explaining, "video", NOW)
         .await
         .unwrap();

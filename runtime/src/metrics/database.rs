@@ -7,7 +7,8 @@ use shared::Result;
 use shared::domain::quota::{Levels, day};
 use shared::limits::METRICS_WAIT_MS_MAX;
 use shared::store::Database;
-use shared::store::metrics::{self as figures, Depth, Ended};
+use shared::store::metrics::{self as figures, Ended};
+use shared::store::overview::{self, Backlog};
 use shared::store::quotas::{self, LevelUse};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const LEVELS: [&str; 2] = ["user", "vip"];
 #[derive(Clone, Debug)]
 pub struct Figures {
     now: i64,
-    depth: Depth,
+    backlog: Backlog,
     ended: Ended,
     quota: Vec<LevelUse>,
 }
@@ -46,7 +47,7 @@ impl Figures {
         let now = now_ms();
         Ok(Self {
             now,
-            depth: figures::depth(database).await?,
+            backlog: overview::backlog(database, now).await?,
             ended: figures::ended_since(database, "video", now - HOUR_MS).await?,
             quota: quotas::by_level(database, day(now), levels).await?,
         })
@@ -54,18 +55,18 @@ impl Figures {
 
     /// A line per metric.
     pub(super) fn write(&self, page: &mut Page) {
-        let (depth, ended) = (&self.depth, &self.ended);
+        let (backlog, ended) = (&self.backlog, &self.ended);
         page.gauges(
             "queue_depth",
             "Tasks in the queue, under way, and in the dead letters",
             "status",
             [
-                ("queued", depth.queued as f64),
-                ("running", depth.running as f64),
-                ("dead", depth.dead as f64),
+                ("queued", backlog.queued as f64),
+                ("running", backlog.running as f64),
+                ("dead", backlog.dead as f64),
             ],
         );
-        let waiting_ms = depth.due_since.map_or(0, |due| (self.now - due).max(0));
+        let waiting_ms = backlog.oldest_queued_at.map_or(0, |due| self.now - due);
         page.gauge(
             "queue_wait_seconds",
             "For how long the first task of the queue has been due",

@@ -1,39 +1,7 @@
-//! Figures over all users for operators (VA-15). Each is a count that an index serves.
+//! How the last hour's tasks ended, for `/metrics` (VA-15); how deep the queue is, [`super::overview`] tells.
 
 use super::Database;
 use crate::error::Result;
-
-/// How much there is to do. Of all kinds of tasks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Depth {
-    pub queued: i64,
-    pub running: i64,
-    /// Dead letters that nobody has dropped.
-    pub dead: i64,
-    /// When the first of the queue became, or becomes, due.
-    pub due_since: Option<i64>,
-}
-
-pub async fn depth(database: &dyn Database) -> Result<Depth> {
-    let rows = database
-        .query(
-            "SELECT (SELECT COUNT(*) FROM tasks WHERE status = 'queued') AS queued, \
-               (SELECT COUNT(*) FROM tasks WHERE status = 'running') AS running, \
-               (SELECT COUNT(*) FROM tasks WHERE status = 'dead' AND deleted_at IS NULL) AS dead, \
-               (SELECT MIN(run_at) FROM tasks WHERE status = 'queued') AS due_since",
-            &[],
-        )
-        .await?;
-    let Some(row) = rows.first() else {
-        return Ok(Depth::default());
-    };
-    Ok(Depth {
-        queued: row.get("queued")?,
-        running: row.get("running")?,
-        dead: row.get("dead")?,
-        due_since: row.get("due_since")?,
-    })
-}
 
 /// How tasks ended; what has expired since had succeeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
