@@ -55,7 +55,10 @@ impl Rented {
     /// a sentence for the operator that repeats nothing of the answer.
     pub fn from_answer(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
-        if text.starts_with('{') || text.starts_with('[') {
+        // An IPv6 address begins with a bracket as a JSON list does.
+        if text.starts_with('{')
+            || text.starts_with('[') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+        {
             let data: Data =
                 serde_json::from_str(text).map_err(|_| "the answer is JSON of another shape")?;
             return Self::from_data(data);
