@@ -1,11 +1,13 @@
 //! What the components and the worker share: `domain` holds the pure rules, `wire` the JSON shapes,
-//! `auth` tokens and signatures, `store` all SQL, and `spin` (feature) the handler prelude and the
-//! Spin adapters of the store.
+//! `auth` tokens and signatures, `store` all SQL, `sheet` (feature) writes CSV and Excel files, and `spin`
+//! (feature) has the handler prelude and the Spin adapters of the store.
 
 pub mod auth;
 pub mod domain;
 pub mod error;
 pub mod limits;
+#[cfg(feature = "sheet")]
+pub mod sheet;
 #[cfg(feature = "spin")]
 pub mod spin;
 pub mod store;

@@ -290,3 +290,11 @@ pub const DIRECT_SITES_MAX: usize = 1000;
 pub const SITE_BYTES_MAX: usize = 259;
 /// Workers and cookie jars in one answer.
 pub const OPERATOR_ITEMS_MAX: i64 = 1000;
+
+/// Text of a file that is handed on at once to be compressed, bytes: large enough that deflate loses little by
+/// starting anew, small enough that several fit in the memory of one export (DC-7).
+pub const SEGMENT_BYTES: usize = 256 * 1024;
+/// Characters of one cell, in UTF-16 units; Excel's own limit.
+pub const CELL_CHARS_MAX: usize = 32_767;
+/// Significant digits of a number that Excel keeps; longer ones are written as text.
+pub const NUMBER_DIGITS_MAX: usize = 15;
