@@ -65,6 +65,23 @@ pub const LOGIN_FAILURES_PER_ADDRESS_MAX: i64 = 100;
 /// The window of the two, seconds.
 pub const LOGIN_WINDOW_S: i64 = 15 * 60;
 
+/// A project's token (ID-4), seconds.
+pub const PROJECT_TOKEN_S: i64 = 24 * 3600;
+/// The name of a project or of its group, characters.
+pub const PROJECT_NAME_CHARS_MAX: usize = 100;
+/// Hosts that one project may be fetched from and called back at (DC-12).
+pub const PROJECT_HOSTS_MAX: usize = 100;
+/// A project's own limit of exports that run at once.
+pub const PROJECT_TASKS_MAX: i64 = 1_000;
+/// A project's own limit of rows of one export.
+pub const PROJECT_ROWS_MAX: i64 = 1_000_000_000;
+/// A project's own limit of a finished file, bytes.
+pub const PROJECT_BYTES_MAX: i64 = 1 << 40;
+/// How long a secret stays good beside the one that replaced it when nothing else is said, seconds.
+pub const SECRET_OVERLAP_S_DEFAULT: i64 = 24 * 3600;
+/// The longest that can be asked for, seconds.
+pub const SECRET_OVERLAP_S_MAX: i64 = 7 * 24 * 3600;
+
 /// How long an idempotency key replays its answer, seconds.
 pub const IDEMPOTENCY_S: i64 = 24 * 3600;
 /// How long a parse answer is kept (VA-1), seconds.

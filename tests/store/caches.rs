@@ -1,7 +1,8 @@
 //! Parse answers, tickets, duties.
 
 use crate::{NOW, both};
-use shared::store::{duties, parses, tickets};
+use shared::store::tickets::{self, Bearer};
+use shared::store::{duties, parses};
 
 #[tokio::test]
 async fn a_parse_answer_is_kept_for_its_time() {
@@ -28,23 +29,30 @@ async fn a_parse_answer_is_kept_for_its_time() {
 async fn a_ticket_is_used_once() {
     for fixture in both().await {
         let database = &*fixture.database;
-        tickets::insert(database, "t", "session", NOW + 10)
+        let session = Bearer::Session("session".to_owned());
+        tickets::insert(database, "t", &session, NOW + 10)
             .await
             .unwrap();
         let uses = (0..8).map(|_| tickets::redeem(database, "t", NOW));
-        let redeemed: Vec<String> = futures_util::future::join_all(uses)
+        let redeemed: Vec<Bearer> = futures_util::future::join_all(uses)
             .await
             .into_iter()
             .filter_map(Result::unwrap)
             .collect();
-        assert_eq!(redeemed, ["session"], "{}", fixture.name);
-        tickets::insert(database, "late", "owner", NOW + 10)
-            .await
-            .unwrap();
-        assert_eq!(
-            tickets::redeem(database, "late", NOW + 10).await.unwrap(),
-            None
-        );
+        assert_eq!(redeemed, [session], "{}", fixture.name);
+        let project = Bearer::Project {
+            project_id: "project".to_owned(),
+            issued_at: NOW,
+        };
+        for ticket in ["early", "late"] {
+            tickets::insert(database, ticket, &project, NOW + 10)
+                .await
+                .unwrap();
+        }
+        let redeemed = tickets::redeem(database, "early", NOW + 9).await.unwrap();
+        assert_eq!(redeemed, Some(project));
+        let late = tickets::redeem(database, "late", NOW + 10).await.unwrap();
+        assert_eq!(late, None);
         assert_eq!(tickets::purge(database, NOW + 10).await.unwrap(), 1);
     }
 }

@@ -7,6 +7,7 @@ mod files;
 mod metrics;
 mod operators;
 mod overview;
+mod projects;
 mod queue;
 mod queue_model;
 mod quotas;

@@ -11,7 +11,7 @@ use shared::spin::http::{Answer, Call, answer};
 use shared::spin::task::own_task;
 use shared::spin::{now_ms, variable};
 use shared::store::tasks::Task;
-use shared::store::tickets;
+use shared::store::tickets::{self, Bearer};
 use shared::wire::task::{FileUrlRequest, TaskAnswer};
 use shared::wire::time::rfc3339;
 use shared::{Code, Error, Result};
@@ -101,7 +101,8 @@ async fn ticket(call: &mut Call) -> Result<Answer> {
     let (_, session_id) = authenticate_session(call, Audience::Users).await?;
     let ticket = secret::random()?;
     let expires_at = now_ms() + WS_TICKET_S * 1000;
+    let bearer = Bearer::Session(session_id);
     let database = call.database().await?;
-    tickets::insert(database, &secret::sha256(&ticket), &session_id, expires_at).await?;
+    tickets::insert(database, &secret::sha256(&ticket), &bearer, expires_at).await?;
     Answer::ok(&serde_json::json!({ "ticket": ticket, "expires_in": WS_TICKET_S }))
 }

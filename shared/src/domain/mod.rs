@@ -9,6 +9,7 @@ pub mod forwarded;
 pub mod media;
 pub mod page;
 pub mod progress;
+pub mod project;
 pub mod proxy;
 pub mod quota;
 pub mod ranges;

@@ -5,6 +5,7 @@ use super::{now_ms, variable};
 use crate::auth::token::{self, Claims, Purpose};
 use crate::domain::account::{Audience, Role};
 use crate::error::{Code, Error, Result};
+use crate::store::projects::{self, Project};
 use crate::store::sessions;
 use crate::store::users::User;
 
@@ -44,6 +45,14 @@ pub async fn authenticate_admin(call: &mut Call, role: Role) -> Result<User> {
             "This needs an admin's account.",
         ))
     }
+}
+
+/// The project behind the request. Errors: 40101, also for a disabled one; 40102.
+pub async fn authenticate_project(call: &mut Call) -> Result<Project> {
+    let claims = claims(call, Audience::Projects, now_ms() / 1000).await?;
+    projects::of_token(call.database().await?, &claims.sub, claims.iat * 1000)
+        .await?
+        .ok_or_else(token::bad_token)
 }
 
 async fn claims(call: &Call, audience: Audience, now_s: i64) -> Result<Claims> {

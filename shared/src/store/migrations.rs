@@ -25,6 +25,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0002_media.sql"),
         postgres: include_str!("migrations/postgres/0002_media.sql"),
     },
+    Migration {
+        number: 3,
+        name: "projects",
+        sqlite: include_str!("migrations/sqlite/0003_projects.sql"),
+        postgres: include_str!("migrations/postgres/0003_projects.sql"),
+    },
 ];
 
 impl Migration {

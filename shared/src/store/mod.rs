@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod migrations;
 pub mod overview;
 pub mod parses;
+pub mod projects;
 pub mod proxies;
 pub mod queue;
 pub mod quotas;

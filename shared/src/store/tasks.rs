@@ -88,7 +88,8 @@ const QUEUED: &str = r#"{"percent":0.0,"stage":"queued"}"#;
 
 /// Adds a task and returns its id; under an idempotency key of the last 24 h, the id of the task that the
 /// first request made. Errors: 40902 when the key stands for another request, 42902 when the owner's quota
-/// has no place left (a repeated request needs none), 40101 when the owner was blocked a moment ago.
+/// has no place left (a repeated request needs none), 40101 when the owner was blocked, or the project
+/// disabled, a moment ago.
 pub async fn submit(database: &dyn Database, task: &NewTask) -> Result<String> {
     // A key whose day is over is taken from its old task, and the insert is tried once more.
     for _ in 0..2 {
@@ -115,9 +116,10 @@ pub async fn submit(database: &dyn Database, task: &NewTask) -> Result<String> {
     Err(Error::busy(1, "the idempotency key is contended"))
 }
 
-/// What the trigger `tasks_take_quota` says.
+/// What the triggers `tasks_take_quota` and `tasks_of_project` say.
 const QUOTA_EXHAUSTED: &str = "quota_exhausted";
 const ACCOUNT_BLOCKED: &str = "account_blocked";
+const PROJECT_DISABLED: &str = "project_disabled";
 
 /// The place in the quota is taken by the trigger `tasks_take_quota`, in this statement or not at all. The
 /// turn stands behind the owner's last one, but not before anybody's first.
@@ -154,8 +156,10 @@ async fn insert(database: &dyn Database, task: &NewTask) -> Result<bool> {
     match inserted {
         Ok(rows) => Ok(!rows.is_empty()),
         Err(error) if says(&error, QUOTA_EXHAUSTED) => Err(exhausted(task)),
-        // Its sessions ended with the block; this request was under way.
-        Err(error) if says(&error, ACCOUNT_BLOCKED) => Err(bad_token()),
+        // Its sessions or tokens ended with that; this request was under way.
+        Err(error) if says(&error, ACCOUNT_BLOCKED) || says(&error, PROJECT_DISABLED) => {
+            Err(bad_token())
+        }
         Err(error) => Err(error),
     }
 }

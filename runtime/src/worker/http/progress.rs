@@ -15,7 +15,7 @@ use shared::auth::token::bad_token;
 use shared::domain::page::Page;
 use shared::limits::{WEBSOCKET_MESSAGE_BYTES_MAX, WEBSOCKET_TASKS_MAX, WEBSOCKETS_PER_OWNER_MAX};
 use shared::store::tasks::{self, Filter};
-use shared::store::{sessions, tickets};
+use shared::store::tickets::{self, Bearer};
 use shared::{Code, Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,11 +51,11 @@ pub async fn connect(
                 .to_string(),
         ),
     };
-    let session_id = tickets::redeem(&*worker.database, &sha256(&parameters.ticket), now_ms())
+    let bearer = tickets::redeem(&*worker.database, &sha256(&parameters.ticket), now_ms())
         .await?
         .ok_or_else(bad_token)?;
-    let owner = sessions::user_of(&*worker.database, &session_id, now_ms()).await?;
-    let owner_id = owner.ok_or_else(bad_token)?.user_id;
+    let owner_id = bearer.owner_id(&*worker.database, now_ms()).await?;
+    let owner_id = owner_id.ok_or_else(bad_token)?;
     if let Some(task_id) = &task_id {
         let task = tasks::find(&*worker.database, task_id).await?;
         let task = task.ok_or_else(|| Error::not_found("task"))?;
@@ -78,7 +78,7 @@ pub async fn connect(
         let _permit = permit;
         let mut client = Client {
             socket,
-            session_id,
+            bearer,
             task_id,
             sent: HashMap::new(),
         };
@@ -89,7 +89,7 @@ pub async fn connect(
 
 struct Client {
     socket: WebSocket,
-    session_id: String,
+    bearer: Bearer,
     task_id: Option<String>,
     /// What was sent last of each task.
     sent: HashMap<String, Arc<Change>>,
@@ -159,9 +159,9 @@ async fn follow(
                     return Err(Closed);
                 }
                 client.write(Message::Ping(Vec::new().into())).await?;
-                // Logging out ends what the session opened.
-                let session = sessions::user_of(&*worker.database, &client.session_id, now_ms());
-                if matches!(session.await, Ok(None)) {
+                // Logging out ends what the session opened, disabling what the project did.
+                let owner_id = client.bearer.owner_id(&*worker.database, now_ms());
+                if matches!(owner_id.await, Ok(None)) {
                     return Err(Closed);
                 }
             }
