@@ -315,3 +315,26 @@ pub const SEGMENT_BYTES: usize = 256 * 1024;
 pub const CELL_CHARS_MAX: usize = 32_767;
 /// Significant digits of a number that Excel keeps; longer ones are written as text.
 pub const NUMBER_DIGITS_MAX: usize = 15;
+
+/// Nesting of a tree of heads, levels.
+pub const HEAD_LEVELS_MAX: usize = 16;
+/// Columns of a table; Excel's own limit is 16,384, row heads included.
+pub const COLUMNS_MAX: usize = 16_000;
+/// Heads of a tree, those with children included.
+pub const HEADS_MAX: usize = 20_000;
+/// A title of a head, of a table or of a sheet, characters.
+pub const HEAD_CHARS_MAX: usize = 1_000;
+/// Rows that row heads reserve in all.
+pub const RESERVED_ROWS_MAX: u32 = 100_000;
+/// Rows of a table with row heads, bytes of JSON: they may come in any order, so they are held to the end.
+pub const HELD_ROWS_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Width of a column, points: Excel's 255 characters.
+pub const COLUMN_POINTS_MAX: f64 = 1342.0;
+/// Height of a row, points; Excel's own limit.
+pub const ROW_POINTS_MAX: f64 = 409.0;
+/// A number format, characters; Excel's own limit.
+pub const NUMBER_FORMAT_CHARS_MAX: usize = 255;
+/// Tables of one export.
+pub const TABLES_MAX: usize = 100;
+/// Lines above or below a table, in summary, header or footer.
+pub const BANNER_LINES_MAX: usize = 100;
