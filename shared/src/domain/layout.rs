@@ -54,9 +54,9 @@ pub struct TableLayout {
     pub heads: Option<HeadTree>,
     pub title: Option<String>,
     pub summary: Option<String>,
-    /// Lines between summary and heads; where there are none, those that the source sends.
+    /// Lines between summary and heads; where there are none, the first that the source sends.
     pub header: Vec<String>,
-    /// Lines below the rows; where there are none, those that the source sends.
+    /// Lines below the rows, unless the source sends some.
     pub footer: Vec<String>,
 }
 

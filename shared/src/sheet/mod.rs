@@ -9,8 +9,10 @@
 
 pub mod archive;
 pub mod columns;
+pub mod csv;
 pub mod parts;
 pub mod rows;
+pub mod table;
 pub mod text;
 pub mod value;
 

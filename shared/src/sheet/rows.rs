@@ -197,6 +197,8 @@ pub struct Rows<'a> {
     cursor: Cursor<'a>,
     /// How many rows have been begun.
     count: u64,
+    /// Where the row begins that was begun last.
+    from: usize,
     /// Whether the pair to come is the first of its row.
     is_first: bool,
 }
@@ -212,6 +214,7 @@ impl<'a> Rows<'a> {
         Ok(Self {
             cursor,
             count: 0,
+            from: 0,
             is_first: true,
         })
     }
@@ -228,6 +231,8 @@ impl<'a> Rows<'a> {
             return Ok(false);
         }
         self.count += 1;
+        self.cursor.peek();
+        self.from = self.cursor.at;
         if !self.cursor.pass(b'{') {
             let message = format!("Row {} of the page is no object.", self.count);
             return Err(SheetError::refused("bad_rows", message));
@@ -251,6 +256,12 @@ impl<'a> Rows<'a> {
         }
         Ok(Some((key, self.cursor.cell()?)))
     }
+
+    /// The JSON of the row all of whose pairs have been read.
+    pub fn row_text(&self) -> &'a str {
+        let text = self.cursor.text.get(self.from..self.cursor.at);
+        text.unwrap_or_default()
+    }
 }
 
 /// The keys and cells of one object, in their order. Errors: `bad_rows` where this is no object.
@@ -258,6 +269,7 @@ pub fn pairs(object: &str) -> Result<Vec<(Text<'_>, Cell<'_>)>> {
     let mut rows = Rows {
         cursor: Cursor::new(object),
         count: 0,
+        from: 0,
         is_first: true,
     };
     if !rows.cursor.pass(b'{') {

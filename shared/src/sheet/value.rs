@@ -7,6 +7,7 @@
 
 use super::rows::{Cell, compact};
 use super::{Result, SheetError};
+use crate::domain::style::ValueType;
 use crate::limits::{CELL_CHARS_MAX, NUMBER_DIGITS_MAX};
 use std::borrow::Cow;
 
@@ -43,6 +44,51 @@ pub fn content(cell: Cell<'_>) -> Result<Content<'_>> {
         },
         Cell::Nested(json) => Content::Text(bounded(compact(json))?),
     })
+}
+
+/// What a cell is in a column of this type. What does not fit the type is what it would be without one, but a
+/// text in a column of numbers or booleans stays text. Errors: `cell_too_long`.
+pub fn typed(cell: Cell<'_>, value_type: ValueType) -> Result<Content<'_>> {
+    Ok(match (value_type, cell) {
+        (_, Cell::Empty) => Content::Empty,
+        (ValueType::Text, cell) => Content::Text(text(cell)?),
+        (ValueType::Number, Cell::Number(number)) if has_size_of_excel(number) => {
+            Content::Number(number)
+        }
+        (ValueType::Number, Cell::Text(raw)) => match number_in(raw.raw) {
+            Some(number) => Content::Number(number),
+            None => Content::Text(text(cell)?),
+        },
+        (ValueType::Bool, Cell::Number("0")) => Content::Bool(false),
+        (ValueType::Bool, Cell::Number("1")) => Content::Bool(true),
+        (ValueType::Bool, Cell::Text(raw)) => match raw.raw {
+            "0" | "false" | "FALSE" | "False" => Content::Bool(false),
+            "1" | "true" | "TRUE" | "True" => Content::Bool(true),
+            _ => Content::Text(text(cell)?),
+        },
+        (ValueType::Date, Cell::Text(raw)) => match serial(raw.raw) {
+            Some(Serial { days, .. }) => Content::Date(Serial {
+                days: days.floor(),
+                has_time: false,
+            }),
+            None => Content::Text(text(cell)?),
+        },
+        (ValueType::Datetime, Cell::Text(raw)) => match serial(raw.raw) {
+            Some(Serial { days, .. }) => Content::Date(Serial {
+                days,
+                has_time: true,
+            }),
+            None => Content::Text(text(cell)?),
+        },
+        (_, cell) => content(cell)?,
+    })
+}
+
+/// The number that a text is, as a cell can have it.
+fn number_in(text: &str) -> Option<&str> {
+    let text = text.trim_matches(' ');
+    let number = text.strip_prefix('+').unwrap_or(text);
+    (is_number(text) && has_size_of_excel(number)).then_some(number)
 }
 
 /// What a cell is as text, empty for null. Errors: `cell_too_long`.
@@ -83,13 +129,15 @@ pub fn fits_number(number: &str) -> bool {
     } else {
         whole.len() + fraction.len()
     };
-    digits <= NUMBER_DIGITS_MAX && has_size_of_excel(number, digits)
+    digits <= NUMBER_DIGITS_MAX && has_size_of_excel(number)
 }
 
-/// Whether a number of so many significant digits is 0 or within 2.2251E-308 … 9.99999999999999E+307.
-fn has_size_of_excel(number: &str, digits: usize) -> bool {
+/// Whether a number is 0 or within 2.2251E-308 … 9.99999999999999E+307.
+fn has_size_of_excel(number: &str) -> bool {
+    let mut mantissa = number.bytes().take_while(|byte| byte | 0x20 != b'e');
     let size = number.parse::<f64>().map_or(f64::NAN, f64::abs);
-    digits == 0 || (2.2251e-308..=9.999_999_999_999_99e307).contains(&size)
+    (2.2251e-308..=9.999_999_999_999_99e307).contains(&size)
+        || mantissa.all(|byte| !(b'1'..=b'9').contains(&byte))
 }
 
 /// Whether a text is one JSON number from its first to its last character.
@@ -317,6 +365,50 @@ mod tests {
             is_escaped: false,
         });
         assert_eq!(content(formula), Content::Text("=1+1".into()));
+    }
+
+    #[test]
+    fn a_column_of_a_type_takes_what_fits() {
+        let of = |raw| {
+            Cell::Text(Text {
+                raw,
+                is_escaped: false,
+            })
+        };
+        let date = |days, has_time| Content::Date(Serial { days, has_time });
+        let text = |text: &'static str| Content::Text(text.into());
+        for (value_type, cell, expected) in [
+            (ValueType::Text, of("2024-03-01"), text("2024-03-01")),
+            (ValueType::Text, Cell::Number("1.50"), text("1.50")),
+            (ValueType::Text, Cell::Bool(true), text("true")),
+            (ValueType::Text, Cell::Empty, Content::Empty),
+            (ValueType::Number, of(" +1.50 "), Content::Number("1.50")),
+            (ValueType::Number, of("1e999"), text("1e999")),
+            (ValueType::Number, of("=1"), text("=1")),
+            (
+                ValueType::Number,
+                Cell::Number("12345678901234567"),
+                Content::Number("12345678901234567"),
+            ),
+            (ValueType::Bool, Cell::Number("1"), Content::Bool(true)),
+            (ValueType::Bool, Cell::Number("2"), Content::Number("2")),
+            (ValueType::Bool, of("FALSE"), Content::Bool(false)),
+            (ValueType::Bool, of("yes"), text("yes")),
+            (
+                ValueType::Date,
+                of("2024-03-01 12:00"),
+                date(45_352.0, false),
+            ),
+            (ValueType::Datetime, of("2024-03-01"), date(45_352.0, true)),
+            (ValueType::Datetime, of("soon"), text("soon")),
+            (ValueType::Date, Cell::Number("5"), Content::Number("5")),
+        ] {
+            assert_eq!(
+                typed(cell, value_type).unwrap(),
+                expected,
+                "{value_type:?} {cell:?}"
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ fn read(json: &str) -> Result<Vec<Vec<(String, Value)>>> {
         while let Some((key, cell)) = rows.next_pair()? {
             row.push((key.decode().into_owned(), value(cell)));
         }
+        assert!(serde_json::from_str::<Value>(rows.row_text()).is_ok());
         read.push(row);
     }
     Ok(read)
