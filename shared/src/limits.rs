@@ -338,3 +338,22 @@ pub const NUMBER_FORMAT_CHARS_MAX: usize = 255;
 pub const TABLES_MAX: usize = 100;
 /// Lines above or below a table, in summary, header or footer.
 pub const BANNER_LINES_MAX: usize = 100;
+
+/// An uploaded template, bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Parts in a template's ZIP file.
+pub const TEMPLATE_ENTRIES_MAX: usize = 1000;
+/// One part of a template once it is inflated, bytes.
+pub const TEMPLATE_PART_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// All parts of a template once they are inflated, bytes.
+pub const TEMPLATE_INFLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The name of a placeholder, characters.
+pub const PLACEHOLDER_CHARS_MAX: usize = 100;
+/// Rows of a template that are repeated for one element of a list.
+pub const TEMPLATE_BLOCK_ROWS_MAX: u32 = 100;
+/// Cells of a template with placeholders, and cells in the rows that are repeated.
+pub const TEMPLATE_CELLS_MAX: usize = 50_000;
+/// The scalars of a template, bytes of JSON: they are part of a task's position.
+pub const TEMPLATE_VALUES_BYTES_MAX: usize = 256 * 1024;
+/// Problems that the dry run of a template lists.
+pub const TEMPLATE_PROBLEMS_MAX: usize = 200;

@@ -13,6 +13,7 @@ pub mod csv;
 pub mod parts;
 pub mod rows;
 pub mod table;
+pub mod template;
 pub mod text;
 pub mod value;
 

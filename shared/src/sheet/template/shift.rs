@@ -1,0 +1,341 @@
+//! Where the cells of a template stand once the lists are filled, and what that makes of references.
+
+use super::formula::{self, Piece, Point, ROWS_MAX, Reference};
+use crate::sheet::{Result, SheetError};
+use std::fmt::Write;
+
+/// Rows of the template that are repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The first row in the template, counted from 1, and how many.
+    pub first: u32,
+    pub height: u32,
+    /// How often they stand in the file, at least once; none as long as it is not known.
+    pub copies: Option<u64>,
+}
+
+impl Stretch {
+    pub fn last(&self) -> u32 {
+        self.first + self.height - 1
+    }
+
+    pub fn contains(&self, row: u32) -> bool {
+        (self.first..=self.last()).contains(&row)
+    }
+}
+
+/// The repeated rows of one sheet from top to bottom.
+#[derive(Clone, Debug, Default)]
+pub struct Shift {
+    pub stretches: Vec<Stretch>,
+}
+
+impl Shift {
+    pub fn stretch_of(&self, row: u32) -> Option<usize> {
+        self.stretches
+            .iter()
+            .position(|stretch| stretch.contains(row))
+    }
+
+    /// Rows that the lists above a row of the template add.
+    fn added_above(&self, row: u32) -> Result<u64> {
+        let mut added = 0;
+        for stretch in self.stretches.iter().filter(|s| s.last() < row) {
+            added += (copies(stretch)? - 1) * u64::from(stretch.height);
+        }
+        Ok(added)
+    }
+
+    /// Where a row of the template stands; of a repeated one its first copy.
+    pub fn first(&self, row: u32) -> Result<u32> {
+        in_sheet(u64::from(row) + self.added_above(row)?)
+    }
+
+    /// Where the last copy of a row stands, at most at the end of the sheet.
+    pub fn last(&self, row: u32) -> Result<u32> {
+        let mut last = u64::from(row) + self.added_above(row)?;
+        if let Some(stretch) = self.stretches.iter().find(|s| s.contains(row)) {
+            last += (copies(stretch)? - 1) * u64::from(stretch.height);
+        }
+        Ok(last.min(u64::from(ROWS_MAX)) as u32)
+    }
+
+    /// A cell, such as `B7`. What is none stays as it is.
+    pub fn cell(&self, text: &str) -> Result<String> {
+        let mut out = String::new();
+        match Point::parse(text) {
+            Some(mut point) => {
+                point.row = point.row.map(|row| self.first(row)).transpose()?;
+                point.write(&mut out);
+            }
+            None => out.push_str(text),
+        }
+        Ok(out)
+    }
+
+    /// A range, such as `B7:C9`, or several with spaces between them. Ranges over repeated rows grow with them.
+    pub fn ranges(&self, text: &str) -> Result<String> {
+        let mut out = String::new();
+        for range in text.split_ascii_whitespace() {
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            let (first, last) = range.split_once(':').unwrap_or((range, range));
+            let (Some(mut first), Some(mut last)) = (Point::parse(first), Point::parse(last))
+            else {
+                out.push_str(range);
+                continue;
+            };
+            first.row = first.row.map(|row| self.first(row)).transpose()?;
+            last.row = last.row.map(|row| self.last(row)).transpose()?;
+            first.write(&mut out);
+            if first != last || range.contains(':') {
+                out.push(':');
+                last.write(&mut out);
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn copies(stretch: &Stretch) -> Result<u64> {
+    stretch.copies.ok_or_else(|| {
+        SheetError::refused(
+            "expected_rows_needed",
+            "The template refers to cells below a list, so the number of rows has to be known before the first one; \
+             the source does not tell it",
+        )
+    })
+}
+
+fn in_sheet(row: u64) -> Result<u32> {
+    if row > u64::from(ROWS_MAX) {
+        return Err(too_many_rows());
+    }
+    Ok(row as u32)
+}
+
+/// The lists do not fit onto the sheet.
+pub fn too_many_rows() -> SheetError {
+    SheetError::refused(
+        "too_many_rows_for_template",
+        format!("The filled template would have more than {ROWS_MAX} rows on a sheet"),
+    )
+}
+
+/// The sheets of a workbook by their names.
+#[derive(Clone, Debug, Default)]
+pub struct Shifts {
+    pub sheets: Vec<(String, Shift)>,
+}
+
+/// Where a formula stands: its sheet, and its repeated rows if it is in some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub sheet: usize,
+    pub stretch: Option<usize>,
+    /// Whether a single repeated cell means all of its copies, as in the series of a chart.
+    pub is_spread: bool,
+}
+
+impl Place {
+    pub fn outside(sheet: usize) -> Self {
+        Self {
+            sheet,
+            stretch: None,
+            is_spread: false,
+        }
+    }
+
+    pub fn inside(sheet: usize, stretch: Option<usize>) -> Self {
+        Self {
+            stretch,
+            ..Self::outside(sheet)
+        }
+    }
+}
+
+/// A piece of a formula that is copied with the rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    Text(String),
+    /// The number of the copy's first row plus this.
+    Row(i64),
+}
+
+impl Shifts {
+    pub fn find(&self, name: &str) -> Option<usize> {
+        let name = name.to_lowercase();
+        self.sheets
+            .iter()
+            .position(|(sheet, _)| sheet.to_lowercase() == name)
+    }
+
+    /// A formula as it stands in the first copy of its rows, or outside of any.
+    pub fn formula(&self, formula: &str, place: Place) -> Result<String> {
+        let shift = &self.sheets[place.sheet].1;
+        let mut out = String::new();
+        let first = match place.stretch {
+            Some(stretch) => i64::from(shift.first(shift.stretches[stretch].first)?),
+            None => 0,
+        };
+        for part in self.parts(formula, place)? {
+            match part {
+                Part::Text(text) => out.push_str(&text),
+                Part::Row(offset) => {
+                    let _ = write!(out, "{}", first + offset);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// A formula in pieces, of which those move that belong to the rows in which it stands.
+    pub fn parts(&self, formula: &str, place: Place) -> Result<Vec<Part>> {
+        let mut parts = Parts::default();
+        let pieces = formula::pieces(formula);
+        for (index, piece) in pieces.iter().enumerate() {
+            match piece {
+                Piece::Text(text) => parts.text.push_str(text),
+                Piece::Reference(reference) => {
+                    let before = index.checked_sub(1).and_then(|before| pieces.get(before));
+                    let is_spread = place.is_spread || is_summed(before, pieces.get(index + 1));
+                    let place = Place { is_spread, ..place };
+                    self.reference(reference, place, &mut parts)?;
+                }
+            }
+        }
+        Ok(parts.done())
+    }
+
+    fn reference(&self, reference: &Reference<'_>, place: Place, parts: &mut Parts) -> Result<()> {
+        let sheet = match reference.sheet() {
+            None => Some(place.sheet),
+            Some(name) => self.find(&name),
+        };
+        parts.text.push_str(reference.prefix);
+        let Some(sheet) = sheet else {
+            // Not a sheet of this workbook, so nothing of it moves.
+            parts.fixed(reference.first, reference.first.row);
+            if let Some(last) = reference.last {
+                parts.text.push(':');
+                parts.fixed(last, last.row);
+            }
+            return Ok(());
+        };
+        let shift = &self.sheets[sheet].1;
+        let home = place
+            .stretch
+            .filter(|_| sheet == place.sheet)
+            .map(|stretch| shift.stretches[stretch]);
+        let is_spread = place.is_spread && home.is_none();
+        let is_many = |row: u32| Ok::<_, SheetError>(shift.first(row)? < shift.last(row)?);
+        let last = match (reference.last, reference.first.row) {
+            (None, Some(row)) if is_spread && is_many(row)? => Some(reference.first),
+            (last, _) => last,
+        };
+        let Some(last) = last else {
+            return parts.point(reference.first, shift, home, End::First);
+        };
+        // A range of fixed rows that covers all of the repeated ones means the whole list.
+        let is_whole = home.is_some_and(|home| {
+            (reference.first.is_row_fixed && last.is_row_fixed)
+                && reference.first.row.is_some_and(|row| row <= home.first)
+                && last.row.is_some_and(|row| row >= home.last())
+        });
+        let home = home.filter(|_| !is_whole);
+        parts.point(reference.first, shift, home, End::First)?;
+        parts.text.push(':');
+        parts.point(last, shift, home, End::Last)
+    }
+}
+
+/// Whether a reference between these pieces is all that a function sums up. Of a single row Excel itself writes
+/// `SUM(E6)`.
+fn is_summed(before: Option<&Piece<'_>>, after: Option<&Piece<'_>>) -> bool {
+    const FUNCTIONS: [&str; 9] = [
+        "SUM",
+        "AVERAGE",
+        "COUNT",
+        "COUNTA",
+        "MIN",
+        "MAX",
+        "PRODUCT",
+        "SUBTOTAL",
+        "AGGREGATE",
+    ];
+    let (Some(Piece::Text(before)), Some(Piece::Text(after))) = (before, after) else {
+        return false;
+    };
+    // In front of the range of a subtotal stands which one it is.
+    let is_argument = |c: char| c.is_ascii_digit() || c == ',' || c == ' ';
+    let Some(before) = before.trim_end_matches(is_argument).strip_suffix('(') else {
+        return false;
+    };
+    let name = before.rsplit(|c: char| !c.is_alphanumeric() && c != '.' && c != '_');
+    after.starts_with(')') && name.take(1).any(|name| FUNCTIONS.contains(&name))
+}
+
+/// Which end of a range a point is; a cell is a first one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    First,
+    Last,
+}
+
+#[derive(Default)]
+struct Parts {
+    done: Vec<Part>,
+    text: String,
+}
+
+impl Parts {
+    fn fixed(&mut self, point: Point, row: Option<u32>) {
+        Point { row, ..point }.write(&mut self.text);
+    }
+
+    fn point(
+        &mut self,
+        point: Point,
+        shift: &Shift,
+        home: Option<Stretch>,
+        end: End,
+    ) -> Result<()> {
+        let Some(row) = point.row else {
+            self.fixed(point, None);
+            return Ok(());
+        };
+        if let Some(home) = home
+            && !point.is_row_fixed
+            // The rows directly above are those of the element before, such as in a running balance.
+            && (home.first.saturating_sub(home.height).max(1)..=home.last()).contains(&row)
+        {
+            point.write_column(&mut self.text);
+            self.flush();
+            self.done
+                .push(Part::Row(i64::from(row) - i64::from(home.first)));
+            return Ok(());
+        }
+        let is_home = home.is_some_and(|home| home.contains(row));
+        let row = match end {
+            End::Last if !is_home => shift.last(row)?,
+            _ => shift.first(row)?,
+        };
+        self.fixed(point, Some(row));
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        if !self.text.is_empty() {
+            self.done.push(Part::Text(std::mem::take(&mut self.text)));
+        }
+    }
+
+    fn done(mut self) -> Vec<Part> {
+        self.flush();
+        self.done
+    }
+}
+
+#[cfg(test)]
+mod tests;
