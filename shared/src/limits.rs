@@ -322,6 +322,8 @@ pub const HEAD_LEVELS_MAX: usize = 16;
 pub const COLUMNS_MAX: usize = 16_000;
 /// Heads of a tree, those with children included.
 pub const HEADS_MAX: usize = 20_000;
+/// Different styles in a tree, sizes aside: a workbook holds few hundred fonts and number formats.
+pub const HEAD_STYLES_MAX: usize = 100;
 /// A title of a head, of a table or of a sheet, characters.
 pub const HEAD_CHARS_MAX: usize = 1_000;
 /// Rows that row heads reserve in all.
@@ -338,6 +340,14 @@ pub const NUMBER_FORMAT_CHARS_MAX: usize = 255;
 pub const TABLES_MAX: usize = 100;
 /// Lines above or below a table, in summary, header or footer.
 pub const BANNER_LINES_MAX: usize = 100;
+/// Rows of a sheet; Excel's own limit.
+pub const SHEET_ROWS_MAX: u32 = 1_048_576;
+/// Sheets of one file.
+pub const SHEETS_MAX: usize = 1_000;
+/// Cells of a table with row heads, empty ones included: it is drawn in one go.
+pub const HELD_CELLS_MAX: u64 = 4_000_000;
+/// Rows whose texts decide how wide a column is that nobody gave a width.
+pub const WIDTH_SAMPLE_ROWS: u64 = 200;
 
 /// An uploaded template, bytes.
 pub const TEMPLATE_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -134,13 +134,15 @@ impl Writer for CsvWriter {
     fn resume(&mut self, position: serde_json::Value) -> Result<()> {
         let positions: Vec<Position> =
             serde_json::from_value(position).map_err(|error| SheetError::Io(error.into()))?;
+        let none = TableLayout::default();
         self.tables = positions
             .into_iter()
-            .map(|position| CsvTable {
+            .zip(self.layout.tables.iter().chain(std::iter::repeat(&none)))
+            .map(|(position, layout)| CsvTable {
                 rows: position.rows,
                 bytes: position.bytes,
                 growth: position.growth,
-                ..CsvTable::new(Table::resume(position.table))
+                ..CsvTable::new(Table::resume(position.table, layout))
             })
             .collect();
         Ok(())

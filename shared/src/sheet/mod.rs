@@ -10,6 +10,7 @@
 pub mod archive;
 pub mod columns;
 pub mod csv;
+pub mod excel;
 pub mod parts;
 pub mod rows;
 pub mod table;
@@ -17,6 +18,7 @@ pub mod template;
 pub mod text;
 pub mod value;
 
+use crate::domain::layout::{FileType, Layout};
 use parts::Parts;
 use serde_json::value::RawValue;
 use std::fmt;
@@ -110,4 +112,12 @@ pub struct Finished {
     pub sheets: u32,
     /// Sentences for the caller about what he may not expect in the file.
     pub warnings: Vec<String>,
+}
+
+/// Begins the file of a layout, for all exports but those with an uploaded template.
+pub fn begin(layout: &Layout) -> Box<dyn Writer> {
+    match layout.file_type {
+        FileType::Csv => Box::new(csv::CsvWriter::new(layout)),
+        FileType::Excel => Box::new(excel::ExcelWriter::new(layout)),
+    }
 }

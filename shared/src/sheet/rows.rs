@@ -219,6 +219,16 @@ impl<'a> Rows<'a> {
         })
     }
 
+    /// One row: an object.
+    pub fn of_row(row: &'a str) -> Self {
+        Self {
+            cursor: Cursor::new(row),
+            count: 0,
+            from: 0,
+            is_first: true,
+        }
+    }
+
     /// Begins the next row; false after the last. All pairs of the row before must have been read.
     /// Errors: `bad_rows` where the row is no object.
     pub fn next_row(&mut self) -> Result<bool> {
@@ -266,12 +276,7 @@ impl<'a> Rows<'a> {
 
 /// The keys and cells of one object, in their order. Errors: `bad_rows` where this is no object.
 pub fn pairs(object: &str) -> Result<Vec<(Text<'_>, Cell<'_>)>> {
-    let mut rows = Rows {
-        cursor: Cursor::new(object),
-        count: 0,
-        from: 0,
-        is_first: true,
-    };
+    let mut rows = Rows::of_row(object);
     if !rows.cursor.pass(b'{') {
         return Err(SheetError::refused("bad_rows", "This is no JSON object."));
     }

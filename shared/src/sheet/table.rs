@@ -16,6 +16,8 @@ use std::borrow::Cow;
 pub struct Table {
     /// None where the rows say what the columns are.
     heads: Option<HeadTree>,
+    /// Whether the source sent the heads; else they are the layout's.
+    is_sent: bool,
     columns: Columns,
     /// Columns that the first row had.
     first_columns: usize,
@@ -26,6 +28,8 @@ pub struct Table {
 /// What of a [`Table`] has to be kept to go on.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TableState {
+    /// Those that the source sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     heads: Option<HeadTree>,
     /// The keys of the rows; empty where a template has them.
     names: Vec<String>,
@@ -54,13 +58,20 @@ impl Table {
             })?),
             (None, None) => None,
         };
-        Ok(Self::of(heads, Vec::new(), 0))
+        let is_sent = layout.heads.is_none() && heads.is_some();
+        Ok(Self::of(heads, is_sent, Vec::new(), 0))
     }
 
-    fn of(heads: Option<HeadTree>, names: Vec<String>, first_columns: usize) -> Self {
+    fn of(
+        heads: Option<HeadTree>,
+        is_sent: bool,
+        names: Vec<String>,
+        first_columns: usize,
+    ) -> Self {
         let Some(tree) = &heads else {
             return Self {
                 heads,
+                is_sent,
                 columns: Columns::new(names),
                 first_columns,
                 row_head: None,
@@ -77,6 +88,7 @@ impl Table {
             columns,
             row_head,
             heads,
+            is_sent,
         }
     }
 
@@ -86,14 +98,17 @@ impl Table {
             None => self.columns.names().to_vec(),
         };
         TableState {
-            heads: self.heads.clone(),
+            heads: self.heads.clone().filter(|_| self.is_sent),
             names,
             first_columns: self.first_columns,
         }
     }
 
-    pub fn resume(state: TableState) -> Self {
-        Self::of(state.heads, state.names, state.first_columns)
+    /// The table of a state, with the layout that it had.
+    pub fn resume(state: TableState, layout: &TableLayout) -> Self {
+        let is_sent = state.heads.is_some();
+        let heads = state.heads.or_else(|| layout.heads.clone());
+        Self::of(heads, is_sent, state.names, state.first_columns)
     }
 
     /// The tree of heads; where the rows say what the columns are, one level of their keys.

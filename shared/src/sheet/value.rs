@@ -2,8 +2,8 @@
 //!
 //! Numbers are numbers unless they have more than 15 significant digits, which Excel would lose: those are text
 //! as written. Booleans are booleans. `YYYY-MM-DD`, `YYYY-MM-DD HH:MM[:SS]` and RFC 3339 are dates; the clock
-//! stands in the cell as it is written, whatever the offset behind it. Null is empty, objects and arrays are
-//! compact JSON, everything else is text; a text never becomes a formula.
+//! stands in the cell as it is written, whatever the offset behind it. Null and the empty text are empty, objects
+//! and arrays are compact JSON, everything else is text; a text never becomes a formula.
 
 use super::rows::{Cell, compact};
 use super::{Result, SheetError};
@@ -38,6 +38,7 @@ pub fn content(cell: Cell<'_>) -> Result<Content<'_>> {
         Cell::Bool(value) => Content::Bool(value),
         Cell::Number(number) if fits_number(number) => Content::Number(number),
         Cell::Number(number) => Content::Text(Cow::Borrowed(number)),
+        Cell::Text(text) if text.raw.is_empty() => Content::Empty,
         Cell::Text(text) => match serial(text.raw) {
             Some(serial) => Content::Date(serial),
             None => Content::Text(bounded(text.decode())?),
@@ -51,6 +52,7 @@ pub fn content(cell: Cell<'_>) -> Result<Content<'_>> {
 pub fn typed(cell: Cell<'_>, value_type: ValueType) -> Result<Content<'_>> {
     Ok(match (value_type, cell) {
         (_, Cell::Empty) => Content::Empty,
+        (_, Cell::Text(text)) if text.raw.is_empty() => Content::Empty,
         (ValueType::Text, cell) => Content::Text(text(cell)?),
         (ValueType::Number, Cell::Number(number)) if has_size_of_excel(number) => {
             Content::Number(number)

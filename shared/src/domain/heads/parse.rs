@@ -4,7 +4,9 @@ use super::{Head, HeadTree};
 use crate::domain::pairs;
 use crate::domain::style::Style;
 use crate::error::{Error, Result};
-use crate::limits::{COLUMNS_MAX, HEAD_CHARS_MAX, HEAD_LEVELS_MAX, HEADS_MAX, RESERVED_ROWS_MAX};
+use crate::limits::{
+    COLUMNS_MAX, HEAD_CHARS_MAX, HEAD_LEVELS_MAX, HEAD_STYLES_MAX, HEADS_MAX, RESERVED_ROWS_MAX,
+};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -66,6 +68,7 @@ struct Parsing {
     is_rows: bool,
     heads: usize,
     names: HashSet<String>,
+    styles: Vec<Style>,
     reserved_rows: u32,
 }
 
@@ -137,7 +140,7 @@ impl Parsing {
             None | Some(Value::Null) => Style::default(),
             // An empty list is what PHP makes of an object without properties.
             Some(Value::Array(list)) if list.is_empty() => Style::default(),
-            Some(style) => Style::parse(style, &format!("{path}.style"))?,
+            Some(style) => self.style(style, &format!("{path}.style"))?,
         };
         let children = match fields.get("children") {
             None | Some(Value::Null) => Vec::new(),
@@ -166,6 +169,23 @@ impl Parsing {
             head.name.clear();
         }
         Ok(head)
+    }
+
+    fn style(&mut self, value: &Value, path: &str) -> Result<Style> {
+        let style = Style::parse(value, path)?;
+        let look = Style {
+            width: None,
+            height: None,
+            ..style.clone()
+        };
+        if !self.styles.contains(&look) {
+            self.styles.push(look);
+        }
+        if self.styles.len() > HEAD_STYLES_MAX {
+            let message = format!("A template has at most {HEAD_STYLES_MAX} different styles.");
+            return Err(Error::invalid(path, message));
+        }
+        Ok(style)
     }
 
     fn count(&mut self, path: &str) -> Result<()> {

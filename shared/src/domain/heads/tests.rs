@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Result;
-use crate::limits::{COLUMNS_MAX, HEAD_LEVELS_MAX};
+use crate::limits::{COLUMNS_MAX, HEAD_LEVELS_MAX, HEAD_STYLES_MAX};
 use serde_json::{Value, json};
 
 fn parse(value: &Value) -> Result<HeadTree> {
@@ -169,4 +169,11 @@ fn a_tree_is_bounded() {
     };
     assert!(wide(COLUMNS_MAX).is_ok());
     assert!(wide(COLUMNS_MAX + 1).is_err());
+    let colourful = |columns: usize| {
+        let head =
+            |n: usize| json!({"name": n, "style": {"color": format!("#{n:06}"), "width": n + 1}});
+        parse(&Value::Array((0..columns).map(head).collect()))
+    };
+    assert!(colourful(HEAD_STYLES_MAX).is_ok());
+    assert!(colourful(HEAD_STYLES_MAX + 1).is_err());
 }
