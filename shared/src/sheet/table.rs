@@ -5,7 +5,7 @@ use super::rows::{Cell, Rows, Text, pairs};
 use super::{Result, SheetError};
 use crate::domain::heads::{Head, HeadTree, ROW_HEAD_KEY, leaves};
 use crate::domain::layout::TableLayout;
-use crate::limits::COLUMNS_MAX;
+use crate::limits::{COLUMNS_MAX, HEAD_CHARS_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -160,7 +160,7 @@ impl Table {
     }
 
     /// Reads the row that has been begun into one cell per column, and returns the cell that names its row
-    /// head. Errors: `bad_rows`, `too_many_columns`.
+    /// head. Errors: `bad_rows`, `too_many_columns`, `key_too_long`.
     pub fn read<'a>(&mut self, rows: &mut Rows<'a>, cells: &mut Vec<Cell<'a>>) -> Result<Cell<'a>> {
         cells.clear();
         cells.resize(self.columns.len(), Cell::Empty);
@@ -187,7 +187,12 @@ impl Table {
             let message = format!("The rows have more than {COLUMNS_MAX} different keys.");
             return Err(SheetError::refused("too_many_columns", message));
         }
-        self.columns.push(key.decode().into_owned());
+        let name = key.decode().into_owned();
+        if name.chars().count() > HEAD_CHARS_MAX {
+            let message = format!("A key of the rows has more than {HEAD_CHARS_MAX} characters.");
+            return Err(SheetError::refused("key_too_long", message));
+        }
+        self.columns.push(name);
         Ok(())
     }
 

@@ -7,13 +7,14 @@ use super::run::Run;
 use super::width::characters;
 use crate::domain::heads::{depth, place};
 use crate::domain::style::{Align, Color, Style};
+use crate::limits::ROW_POINTS_MAX;
 use crate::sheet::text::{escape, needs_preserve};
 
 /// The fill of heads whose style says nothing else.
 const HEAD_FILL: Color = Color(0xDD_EBF7);
-/// The font of a title, and the height of its row, points.
+/// The font of a title, and the height of one of its lines, points.
 const TITLE_POINTS: u32 = 16;
-const TITLE_HEIGHT_POINTS: f64 = 30.0;
+const TITLE_LINE_POINTS: f64 = 22.0;
 /// The height of one line of the usual font, points.
 const LINE_POINTS: f64 = 15.0;
 
@@ -130,7 +131,10 @@ impl ExcelWriter {
                 wraps: true,
                 ..Look::default()
             });
-            sketch.line(row, title, look, columns, Some(TITLE_HEIGHT_POINTS));
+            // Its letters are larger than those that the width counts.
+            let lines = wrapped_lines(title, characters * 11.0 / f64::from(TITLE_POINTS));
+            let points = (f64::from(lines) * TITLE_LINE_POINTS).clamp(30.0, ROW_POINTS_MAX);
+            sketch.line(row, title, look, columns, Some(points));
             row += 1;
         }
         if let Some(summary) = layout.and_then(|layout| layout.summary.as_deref()) {
@@ -182,7 +186,8 @@ impl ExcelWriter {
         for text in lines {
             // Excel does not find the height of a merged cell by itself.
             let wrapped = wrapped_lines(text, characters);
-            let points = (wrapped > 1).then(|| (f64::from(wrapped) * LINE_POINTS).min(409.0));
+            let points =
+                (wrapped > 1).then(|| (f64::from(wrapped) * LINE_POINTS).min(ROW_POINTS_MAX));
             sketch.line(row, text, look, columns, points);
             row += 1;
         }

@@ -65,19 +65,16 @@ impl ExcelTable {
                 let leaf = names.get(name.as_ref()).copied().unwrap_or(names.len());
                 held.counts[leaf] += 1;
                 let json = block.rows.row_text();
-                text.extend_from_slice(format!("{leaf} {}\n", json.len()).as_bytes());
+                let line = format!("{leaf} {}\n", json.len());
+                held.bytes += (line.len() + json.len()) as u64;
+                if held.bytes > HELD_ROWS_BYTES_MAX {
+                    return Err(too_many_bytes());
+                }
+                text.extend_from_slice(line.as_bytes());
                 text.extend_from_slice(json.as_bytes());
                 self.see(&cells);
                 count += 1;
             }
-        }
-        held.bytes += text.len() as u64;
-        if held.bytes > HELD_ROWS_BYTES_MAX {
-            let message = format!(
-                "A table with row heads holds at most {} MiB of rows.",
-                HELD_ROWS_BYTES_MAX >> 20
-            );
-            return Err(SheetError::refused("too_many_rows", message));
         }
         if !text.is_empty() {
             parts.append(part, Form::Plain, text)?;
@@ -139,6 +136,12 @@ impl ExcelTable {
             format!("{count} rows name no row head of the template; they stand below the others.")
         })
     }
+}
+
+fn too_many_bytes() -> SheetError {
+    let mebibytes = HELD_ROWS_BYTES_MAX >> 20;
+    let message = format!("A table with row heads holds at most {mebibytes} MiB of rows.");
+    SheetError::refused("too_many_rows", message)
 }
 
 /// A row head, or part of one, in the column of one level.

@@ -183,7 +183,7 @@ fn font(look: &Look) -> String {
     let bold = if look.bold { "<b/>" } else { "" };
     let color = match look.color {
         Some(Color(rgb)) => format!(r#"<color rgb="FF{rgb:06X}"/>"#),
-        None => r#"<color rgb="FF000000"/>"#.to_owned(),
+        None => String::new(),
     };
     let size = look.size;
     format!(r#"<font>{bold}<sz val="{size}"/>{color}<name val="Calibri"/><family val="2"/></font>"#)

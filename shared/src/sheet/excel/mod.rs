@@ -216,6 +216,10 @@ impl Writer for ExcelWriter {
     fn page(&mut self, table: usize, page: &Page<'_>, parts: &mut dyn Parts) -> Result<u64> {
         let template = page.template.filter(|json| json.get() != "null");
         self.begin(table, template)?;
+        if self.tables[table].progress.is_closed {
+            // What stands below it has its place already.
+            return Err(SheetError::Io(io::ErrorKind::InvalidInput.into()));
+        }
         self.tables[table].take_lines(page)?;
         if self.tables[table].progress.held.is_some() {
             let part = HELD_PARTS.saturating_add(u32::try_from(table).unwrap_or(u32::MAX));

@@ -518,3 +518,41 @@ proptest! {
         }
     }
 }
+
+/// JSON of any shape.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+        Just(json!("2024-02-29T01:02:03Z")),
+    ];
+    leaf.prop_recursive(4, 24, 5, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::btree_map("[a-c]|_row_head_|.", inner, 0..5)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_page_is_written_or_refused(
+        data in prop_oneof![any_json(), proptest::collection::vec(any_json(), 0..4).prop_map(|row| json!([{"a": row}, {"b": row}]))],
+        header in any_json(),
+        template in prop_oneof![
+            Just(json!(null)), Just(json!([{"name": "a"}, {"title": "g", "children": [{"name": "b"}]}])),
+            Just(json!({"col": [{"name": "a"}], "row": [{"name": "b", "row_count": 2}]})), any_json(),
+        ],
+    ) {
+        let page = json!({"data": data, "header": header, "footer": header, "template": template}).to_string();
+        match write_with(&layout(json!({"title": "T"})), &[(0, &page), (0, &page)], 8, true) {
+            Ok(written) => prop_assert!(!written.cells(0).is_empty()),
+            Err(SheetError::Refused { .. }) => {}
+            Err(SheetError::Io(error)) => return Err(TestCaseError::fail(error.to_string())),
+        }
+    }
+}

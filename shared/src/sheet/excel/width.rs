@@ -38,7 +38,7 @@ impl Widths {
         let characters = match cell {
             Cell::Empty => return,
             Cell::Bool(_) => 5,
-            Cell::Number(text) => text.len() as u16,
+            Cell::Number(text) => text.len().min(usize::from(MAX)) as u16,
             Cell::Text(text) => match super::super::value::serial(text.raw) {
                 Some(serial) if serial.has_time => DATE_TIME,
                 Some(_) => DATE,
