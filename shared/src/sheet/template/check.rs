@@ -259,7 +259,11 @@ fn shifts_before_rows(template: &Template) -> Shifts {
                 let stretches = blocks
                     .map(|block| block.stretch((!block.is_unnamed()).then_some(1)))
                     .collect();
-                (sheet.name.clone(), Shift { stretches })
+                let shift = Shift {
+                    stretches,
+                    further: Vec::new(),
+                };
+                (sheet.name.clone(), shift)
             })
             .collect(),
     }

@@ -1,9 +1,9 @@
 //! Fills a template page by page.
 
 use super::block::{self, Compiled};
-use super::lists::part_numbers;
 use super::model::Model;
 use super::output;
+use super::overflow;
 use super::placeholder::Token;
 use super::repeated;
 use super::shift::{Shift, Shifts};
@@ -19,7 +19,7 @@ use std::io::Write;
 
 /// A template that is being filled.
 pub struct Fill {
-    template: Template,
+    pub(super) template: Template,
     styles: Styles,
     /// The columns of each list; the unnamed one's name is empty.
     pub(super) lists: BTreeMap<String, Columns>,
@@ -32,14 +32,21 @@ pub struct Fill {
 
 /// A block that is being filled.
 pub(super) struct FillBlock {
-    sheet: usize,
+    pub(super) sheet: usize,
     /// Its place among the blocks of its sheet.
-    index: usize,
+    pub(super) index: usize,
     rows: Vec<repeated::Row>,
     /// Made ready when the first row comes, with the row in which it begins.
     pub(super) compiled: Option<(Compiled, u32)>,
     pub(super) text: Vec<u8>,
     pub(super) merges: Vec<u8>,
+    /// How many elements a sheet takes, where the list may go on on further ones.
+    pub(super) capacity: Option<u64>,
+    /// Which of those is being written, counted from 0.
+    pub(super) sheet_number: u64,
+    /// The numbers of its parts on the first sheet begin here; on each further one they are so much higher.
+    pub(super) first_part: u32,
+    pub(super) parts_of_sheet: u32,
 }
 
 /// What a page leaves behind beside the parts.
@@ -49,7 +56,7 @@ pub(super) struct Position {
     pub(super) rows: u64,
     /// How long the named lists are, once that is known.
     pub(super) named: Option<BTreeMap<String, u64>>,
-    scalars: Scalars,
+    pub(super) scalars: Scalars,
     /// The scalars in repeated rows, which stay what they were when the first row was written.
     row_scalars: Option<Scalars>,
     expected_rows: Option<u64>,
@@ -101,9 +108,13 @@ impl Fill {
                 compiled: None,
                 text: Vec::new(),
                 merges: Vec::new(),
+                capacity: None,
+                sheet_number: 0,
+                first_part: 0,
+                parts_of_sheet: 0,
             }));
         }
-        Ok(Self {
+        let mut fill = Self {
             template,
             styles,
             lists: names
@@ -113,10 +124,26 @@ impl Fill {
             blocks,
             position,
             rows_max: super::formula::ROWS_MAX,
-        })
+        };
+        let parts = fill.blocks.len() as u32 * 2;
+        for (block, first_part) in fill.blocks.iter_mut().zip((0..).step_by(2)) {
+            (block.first_part, block.parts_of_sheet) = (first_part, parts);
+        }
+        fill.limit_rows(super::formula::ROWS_MAX)?;
+        Ok(fill)
     }
 
-    fn model(&self) -> &Model {
+    /// Sets how many rows a sheet has.
+    pub(super) fn limit_rows(&mut self, rows_max: u32) -> Result<()> {
+        self.rows_max = rows_max;
+        for block in &mut self.blocks {
+            block.capacity =
+                overflow::capacity(&self.template, block.sheet, &block.rows, rows_max)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn model(&self) -> &Model {
         &self.template.model
     }
 
@@ -137,18 +164,32 @@ impl Fill {
     }
 
     fn shifts(&self, when: When) -> Shifts {
-        let sheets = self.model().sheets.iter();
+        let sheets = self.model().sheets.iter().enumerate();
         Shifts {
             sheets: sheets
-                .map(|sheet| {
-                    let blocks = sheet.blocks.iter();
-                    let stretches = blocks
-                        .map(|block| block.stretch(self.copies(&block.lists, when)))
-                        .collect();
-                    (sheet.name.clone(), Shift { stretches })
-                })
+                .map(|(index, sheet)| (sheet.name.clone(), self.shift(index, when)))
                 .collect(),
         }
+    }
+
+    fn shift(&self, index: usize, when: When) -> Shift {
+        let sheet = &self.model().sheets[index];
+        let blocks = sheet.blocks.iter();
+        let mut shift = Shift {
+            stretches: blocks
+                .map(|block| block.stretch(self.copies(&block.lists, when)))
+                .collect(),
+            further: Vec::new(),
+        };
+        let mut blocks = self.blocks.iter().filter(|block| block.sheet == index);
+        if let Some(capacity) = blocks.next().and_then(|block| block.capacity)
+            && let [stretch] = shift.stretches.as_mut_slice()
+            && let Some(copies) = stretch.copies
+        {
+            shift.further = overflow::further(self.model(), index, capacity, copies);
+            stretch.copies = Some(copies.min(capacity));
+        }
+        shift
     }
 
     pub(super) fn lists_of(&self, block: &FillBlock) -> &[String] {
@@ -156,7 +197,7 @@ impl Fill {
     }
 
     /// Makes a block ready, and tells in which row it begins.
-    fn compile(&self, block: &FillBlock, shifts: &Shifts) -> Result<(Compiled, u32)> {
+    pub(super) fn compile(&self, block: &FillBlock, shifts: &Shifts) -> Result<(Compiled, u32)> {
         let columns = |list: &str, name: &str| {
             let columns = self.lists.get(list).map(Columns::names).unwrap_or_default();
             columns
@@ -190,6 +231,10 @@ impl Fill {
                 continue;
             }
             wanted.push(index);
+            // Whatever a page that failed has left.
+            self.blocks[index].text.clear();
+            self.blocks[index].merges.clear();
+            let block = &self.blocks[index];
             if block.compiled.is_some() {
                 continue;
             }
@@ -243,66 +288,6 @@ impl Fill {
         }
         Ok(())
     }
-
-    /// The repeated rows of a sheet's blocks as they go into the file.
-    fn filled(&self, sheet: usize, shifts: &Shifts) -> Result<Vec<super::sheet::Filled>> {
-        let mut filled = Vec::new();
-        for (index, block) in self.blocks.iter().enumerate() {
-            if block.sheet != sheet {
-                continue;
-            }
-            let lists = self.lists_of(block);
-            let merges = &self.model().sheets[sheet].blocks[block.index].merges;
-            let is_empty = lists.iter().all(|list| self.count(list) == 0);
-            let (rows_part, merges_part) = part_numbers(index);
-            filled.push(if is_empty {
-                let (compiled, first) = self.compile(block, shifts)?;
-                let (mut rows, mut merges) = (Vec::new(), Vec::new());
-                compiled.write_empty(first, &mut rows);
-                compiled.write_merges(first, &mut merges);
-                super::sheet::Filled {
-                    rows: super::sheet::Piece::Text(rows),
-                    merges: super::sheet::Piece::Text(merges),
-                    merge_count: compiled.merge_count,
-                }
-            } else {
-                let copies = self.copies(lists, When::After).unwrap_or(1);
-                super::sheet::Filled {
-                    rows: super::sheet::Piece::Part(rows_part),
-                    merges: super::sheet::Piece::Part(merges_part),
-                    merge_count: merges.len() as u64 * copies,
-                }
-            });
-        }
-        Ok(filled)
-    }
-
-    fn count(&self, list: &str) -> u64 {
-        match (list, &self.position.named) {
-            ("", _) => self.position.rows,
-            (name, Some(named)) => named.get(name).copied().unwrap_or_default(),
-            (_, None) => 0,
-        }
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.position.warnings.clone();
-        let mut missing = BTreeSet::new();
-        for marked in self.model().sheets.iter().flat_map(|s| s.marked.values()) {
-            for token in &marked.parsed.tokens {
-                match token {
-                    Token::Scalar(name) if !self.position.scalars.has(name) => {
-                        missing.insert(name);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let missing = missing.into_iter();
-        warnings.extend(missing.map(|name| format!("There is no value for {{{name}}}.")));
-        warnings.truncate(crate::limits::TEMPLATE_PROBLEMS_MAX);
-        warnings
-    }
 }
 
 impl Writer for Fill {
@@ -335,6 +320,7 @@ impl Writer for Fill {
             block.compiled = None;
             block.text.clear();
             block.merges.clear();
+            block.sheet_number = 0;
         }
         Ok(())
     }
@@ -345,9 +331,10 @@ impl Writer for Fill {
         for (sheet, (_, shift)) in self.model().sheets.iter().zip(&shifts.sheets) {
             shift.first(sheet.last_row.max(1))?;
         }
-        let filled = (0..self.model().sheets.len())
-            .map(|sheet| self.filled(sheet, &shifts))
+        let plans = (0..self.model().sheets.len())
+            .map(|sheet| self.plans(sheet, &shifts))
             .collect::<Result<Vec<_>>>()?;
+        let sheets = plans.iter().map(Vec::len).sum::<usize>();
         output::write(
             &output::Setting {
                 package: &self.template.package,
@@ -356,14 +343,14 @@ impl Writer for Fill {
                 shifts: &shifts,
                 scalars: &self.position.scalars,
             },
-            filled,
+            plans,
             parts,
             out,
         )?;
         let named = self.position.named.iter().flat_map(BTreeMap::values);
         Ok(Finished {
             rows: self.position.rows + named.sum::<u64>(),
-            sheets: self.model().sheets.len() as u32,
+            sheets: sheets as u32,
             warnings: self.warnings(),
         })
     }

@@ -10,6 +10,10 @@ use quick_xml::events::{BytesStart, Event};
 pub struct Follower<'a> {
     shifts: &'a Shifts,
     sheet: usize,
+    /// Where the rows of the sheet stand.
+    shift: &'a Shift,
+    /// Whether the sheet is one on which a list goes on.
+    is_further: bool,
     /// The repeated rows in which the formulas stand that are being read.
     stretch: Option<usize>,
     /// Breaks of columns are not moved.
@@ -47,10 +51,21 @@ impl<'a> Follower<'a> {
         Self {
             shifts,
             sheet,
+            shift: &shifts.sheets[sheet].1,
+            is_further: false,
             stretch: None,
             is_in_row_breaks: false,
             is_spread: false,
             anchor: Anchor::default(),
+        }
+    }
+
+    /// For one of the sheets of a list that goes on on several.
+    pub fn of_sheet(shifts: &'a Shifts, sheet: usize, shift: &'a Shift, is_further: bool) -> Self {
+        Self {
+            shift,
+            is_further,
+            ..Self::new(shifts, sheet)
         }
     }
 
@@ -113,10 +128,6 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    fn shift(&self) -> &'a Shift {
-        &self.shifts.sheets[self.sheet].1
-    }
-
     fn enter(&mut self, tag: &BytesStart<'_>, source: &Source<'_>) -> Result<()> {
         match local_name(tag.name().as_ref()) {
             "conditionalFormatting" | "dataValidation" => {
@@ -151,7 +162,7 @@ impl<'a> Follower<'a> {
     fn stretch_of(&self, ranges: &str) -> Option<usize> {
         let first = ranges.split([' ', ':']).next()?;
         let row = super::formula::Point::parse(first)?.row?;
-        self.shift().stretch_of(row)
+        self.shift.stretch_of(row)
     }
 
     /// A tag, with the attributes moved that name cells.
@@ -182,6 +193,8 @@ impl<'a> Follower<'a> {
                 ("hyperlink", "location") => Names::Formula,
                 ("cfvo", "val") if is_formula => Names::Formula,
                 ("brk", "id") if self.is_in_row_breaks => Names::Row,
+                // Several selected sheets would be changed together.
+                ("sheetView", "tabSelected") if self.is_further => continue,
                 _ => {
                     put_attribute(key, value, out);
                     continue;
@@ -197,7 +210,10 @@ impl<'a> Follower<'a> {
     }
 
     fn moved(&self, names: Names, text: &str, sheet: usize) -> Result<String> {
-        let shift = &self.shifts.sheets[sheet].1;
+        let shift = match sheet == self.sheet {
+            true => self.shift,
+            false => &self.shifts.sheets[sheet].1,
+        };
         match names {
             Names::Cell => shift.cell(text),
             Names::Ranges => shift.ranges(text),
@@ -216,7 +232,7 @@ impl<'a> Follower<'a> {
     /// The row of a drawing's corner, counted from 0.
     fn anchor_row(&mut self, text: &str, out: &mut Vec<u8>) -> Result<()> {
         let row: u32 = number::<u32>(text)?.saturating_add(1);
-        let shift = self.shift();
+        let shift = self.shift;
         let moved = if self.anchor.edit_as == "absolute" {
             row
         } else if self.anchor.is_from {

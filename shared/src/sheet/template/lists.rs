@@ -26,26 +26,20 @@ impl Fill {
             return Ok(0);
         }
         let wanted = self.prepare(true)?;
-        let Some(mut columns) = self.lists.remove("") else {
-            return Ok(0);
-        };
+        let mut columns = self.lists.get("").cloned().unwrap_or_default();
         let mut cells = vec![Cell::Empty; columns.len()];
         let mut count = 0;
         while next_row(&mut rows, &mut columns, &mut cells)? {
             for index in &wanted {
-                let block = &mut self.blocks[*index];
-                block.write(&[Some(&cells)], self.position.rows + count, self.rows_max)?;
-                if block.text.len() >= SEGMENT_BYTES {
-                    block.flush(*index, parts)?;
-                }
+                let element = self.position.rows + count;
+                self.blocks[*index].write(&[Some(&cells)], element, self.rows_max, parts)?;
             }
             count += 1;
         }
-        self.lists.insert(String::new(), columns);
-        self.position.rows += count;
         for index in wanted {
-            self.blocks[index].flush(index, parts)?;
+            self.blocks[index].flush(parts)?;
         }
+        self.position.rows += count;
         Ok(count)
     }
 
@@ -125,19 +119,29 @@ impl Fill {
                 .zip(&cells)
                 .map(|(source, cells)| source.is_some().then_some(cells.as_slice()))
                 .collect();
-            let block = &mut self.blocks[index];
-            block.write(&values, element, self.rows_max)?;
-            if block.text.len() >= SEGMENT_BYTES {
-                block.flush(index, parts)?;
-            }
+            self.blocks[index].write(&values, element, self.rows_max, parts)?;
         }
-        self.blocks[index].flush(index, parts)
+        self.blocks[index].flush(parts)
     }
 }
 
 impl FillBlock {
     /// Writes one element of the block's lists, counted from 0.
-    fn write(&mut self, values: &[Option<&[Cell<'_>]>], element: u64, rows_max: u32) -> Result<()> {
+    fn write(
+        &mut self,
+        values: &[Option<&[Cell<'_>]>],
+        element: u64,
+        rows_max: u32,
+        parts: &mut dyn Parts,
+    ) -> Result<()> {
+        let (sheet, element) = match self.capacity {
+            Some(capacity) => (element / capacity, element % capacity),
+            None => (0, element),
+        };
+        if self.text.len() >= SEGMENT_BYTES || sheet != self.sheet_number {
+            self.flush(parts)?;
+            self.sheet_number = sheet;
+        }
         let Some((compiled, first)) = &self.compiled else {
             return Ok(());
         };
@@ -150,8 +154,8 @@ impl FillBlock {
         Ok(())
     }
 
-    fn flush(&mut self, index: usize, parts: &mut dyn Parts) -> Result<()> {
-        let (rows, merges) = part_numbers(index);
+    fn flush(&mut self, parts: &mut dyn Parts) -> Result<()> {
+        let (rows, merges) = self.part_numbers(self.sheet_number);
         for (part, text) in [(rows, &mut self.text), (merges, &mut self.merges)] {
             if !text.is_empty() {
                 parts.append(part, Form::Deflated, std::mem::take(text))?;
@@ -159,11 +163,12 @@ impl FillBlock {
         }
         Ok(())
     }
-}
 
-/// The parts of a block, counted over all sheets: its rows, and its merged cells.
-pub fn part_numbers(index: usize) -> (u32, u32) {
-    (index as u32 * 2, index as u32 * 2 + 1)
+    /// The parts of a block: its rows, and its merged cells, on one of the sheets that its list takes.
+    pub fn part_numbers(&self, sheet_number: u64) -> (u32, u32) {
+        let first = sheet_number as u32 * self.parts_of_sheet + self.first_part;
+        (first, first + 1)
+    }
 }
 
 /// Reads the next row into the cells of its columns.

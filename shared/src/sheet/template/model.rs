@@ -196,6 +196,8 @@ impl Model {
                 _ => {}
             }
         }
+        let merged = sheet.merges.iter().map(|area| area.last_row).max();
+        sheet.last_row = sheet.last_row.max(merged.unwrap_or_default());
         sheet.find_blocks();
         self.sheets.push(sheet);
         let marked: usize = self.sheets.iter().map(|sheet| sheet.marked.len()).sum();

@@ -4,15 +4,20 @@ use super::follow::{self, Follower};
 use super::model::Model;
 use super::package::{Package, relations_name};
 use super::sheet::{self, Filled};
-use super::shift::Shifts;
+use super::shift::{Shift, Shifts};
 use super::styles::Styles;
 use super::values::Scalars;
-use super::workbook;
+use super::workbook::{self, NewSheet};
 use crate::sheet::Result;
 use crate::sheet::archive::{Archive, Piece};
 use crate::sheet::parts::Parts;
 use std::collections::BTreeMap;
 use std::io::Write;
+
+const SHEET_TYPE: &str =
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml";
+const SHEET_RELATION: &str =
+    "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet";
 
 /// What a workbook is put together from.
 pub struct Setting<'a> {
@@ -39,14 +44,26 @@ enum Task {
     Copy,
 }
 
-/// Writes the file. `filled` has the repeated rows of each sheet.
+/// One sheet of the file.
+pub struct SheetPlan {
+    /// The repeated rows of its blocks.
+    pub blocks: Vec<Filled>,
+    /// Where its rows stand.
+    pub shift: Shift,
+    /// The name of a sheet on which a list goes on; none for the template's own.
+    pub name: Option<String>,
+}
+
+/// Writes the file. `plans` has for each sheet of the template that sheet and those on which its list goes on.
 pub fn write(
     setting: &Setting<'_>,
-    mut filled: Vec<Vec<Filled>>,
+    plans: Vec<Vec<SheetPlan>>,
     parts: &mut dyn Parts,
     out: &mut dyn Write,
 ) -> Result<()> {
     let tasks = tasks(setting)?;
+    let new = new_sheets(setting, &plans);
+    let mut plans: Vec<Option<Vec<SheetPlan>>> = plans.into_iter().map(Some).collect();
     let mut archive = Archive::new(out);
     let package = setting.package;
     // Readers of streams want to know first what the parts are.
@@ -58,17 +75,12 @@ pub fn write(
             Task::Drop => continue,
             Task::Copy => package.read(name)?,
             Task::Sheet(index) => {
-                let blocks = filled.get_mut(index).map(std::mem::take);
-                write_sheet(
-                    setting,
-                    index,
-                    blocks.unwrap_or_default(),
-                    &mut archive,
-                    parts,
-                )?;
+                let plans = plans.get_mut(index).and_then(Option::take);
+                let plans = plans.unwrap_or_default();
+                write_sheets(setting, index, plans, &new[index], &mut archive, parts)?;
                 continue;
             }
-            task => rewritten(setting, &tasks, task, &package.text(name)?)?,
+            task => rewritten(setting, &tasks, &new, task, &package.text(name)?)?,
         };
         archive.text(name, &body)?;
     }
@@ -76,35 +88,74 @@ pub fn write(
     Ok(())
 }
 
+/// The parts of the sheets that the template does not have.
+fn new_sheets(setting: &Setting<'_>, plans: &[Vec<SheetPlan>]) -> Vec<Vec<NewSheet>> {
+    let sheets = setting.model.sheets.iter().zip(plans).enumerate();
+    sheets
+        .map(|(index, (sheet, plans))| {
+            let named = plans
+                .iter()
+                .filter_map(|plan| Some((plan, plan.name.as_ref()?)));
+            let stem = sheet.part.strip_suffix(".xml").unwrap_or(&sheet.part);
+            let is_free = |part: &String| !setting.package.has(part);
+            let free = (2..)
+                .map(|number| format!("{stem}-{number}.xml"))
+                .filter(is_free);
+            named
+                .zip(free)
+                .enumerate()
+                .map(|(number, ((plan, name), part))| NewSheet {
+                    name: name.clone(),
+                    part,
+                    id: format!("rIdFurther{index}-{number}"),
+                    shift: plan.shift.clone(),
+                })
+                .collect()
+        })
+        .collect()
+}
+
 fn is_types(name: &str) -> bool {
     name == "[Content_Types].xml"
 }
 
-fn write_sheet(
+/// A sheet of the template, and those on which its list goes on.
+fn write_sheets(
     setting: &Setting<'_>,
     index: usize,
-    blocks: Vec<Filled>,
+    plans: Vec<SheetPlan>,
+    new: &[NewSheet],
     archive: &mut Archive<'_>,
     parts: &mut dyn Parts,
 ) -> Result<()> {
-    let sheet_setting = sheet::Setting {
-        model: setting.model,
-        styles: setting.styles,
-        shifts: setting.shifts,
-        scalars: setting.scalars,
-    };
-    let part = &setting.model.sheets[index].part;
-    let text = setting.package.text(part)?;
-    let pieces = sheet::pieces(&sheet_setting, index, &text, blocks)?;
-    drop(text);
-    let pieces: Vec<Piece<'_>> = pieces
-        .iter()
-        .map(|piece| match piece {
-            sheet::Piece::Text(text) => Piece::Text(text),
-            sheet::Piece::Part(part) => Piece::Part(*part),
-        })
-        .collect();
-    archive.entry(part, &pieces, parts)?;
+    let own = &setting.model.sheets[index].part;
+    let text = setting.package.text(own)?;
+    let relations = relations_name(own);
+    let sheets = plans.len();
+    let names = std::iter::once(own).chain(new.iter().map(|sheet| &sheet.part));
+    for (number, (plan, part)) in plans.into_iter().zip(names).enumerate() {
+        let sheet_setting = sheet::Setting {
+            model: setting.model,
+            styles: setting.styles,
+            shifts: setting.shifts,
+            scalars: setting.scalars,
+            shift: &plan.shift,
+            is_further: number > 0,
+            is_last: number + 1 == sheets,
+        };
+        let pieces = sheet::pieces(&sheet_setting, index, &text, plan.blocks)?;
+        let pieces: Vec<Piece<'_>> = pieces
+            .iter()
+            .map(|piece| match piece {
+                sheet::Piece::Text(text) => Piece::Text(text),
+                sheet::Piece::Part(part) => Piece::Part(*part),
+            })
+            .collect();
+        archive.entry(part, &pieces, parts)?;
+        if number > 0 && setting.package.has(&relations) {
+            archive.text(&relations_name(part), &setting.package.read(&relations)?)?;
+        }
+    }
     Ok(())
 }
 
@@ -157,18 +208,35 @@ fn tasks(setting: &Setting<'_>) -> Result<BTreeMap<String, Task>> {
 fn rewritten(
     setting: &Setting<'_>,
     tasks: &BTreeMap<String, Task>,
+    new: &[Vec<NewSheet>],
     task: Task,
     text: &str,
 ) -> Result<Vec<u8>> {
     let is_dropped = |name: &str| tasks.get(name) == Some(&Task::Drop);
     match task {
-        Task::Types => workbook::without(text, "PartName", |name| {
-            is_dropped(name.trim_start_matches('/'))
-        }),
-        Task::WorkbookRelations => {
-            workbook::without(text, "Type", |kind| kind.ends_with("/calcChain"))
+        Task::Types => {
+            let kept = workbook::without(text, "PartName", |name| {
+                is_dropped(name.trim_start_matches('/'))
+            })?;
+            let entry = |sheet: &NewSheet| {
+                format!(
+                    "Override PartName=\"/{}\" ContentType=\"{SHEET_TYPE}\"",
+                    sheet.part
+                )
+            };
+            let entries: Vec<String> = new.iter().flatten().map(entry).collect();
+            Ok(workbook::with(kept, &entries))
         }
-        Task::Workbook => workbook::workbook(text, setting.shifts),
+        Task::WorkbookRelations => {
+            let kept = workbook::without(text, "Type", |kind| kind.ends_with("/calcChain"))?;
+            let entry = |sheet: &NewSheet| {
+                let (id, part) = (&sheet.id, &sheet.part);
+                format!("Relationship Id=\"{id}\" Type=\"{SHEET_RELATION}\" Target=\"/{part}\"")
+            };
+            let entries: Vec<String> = new.iter().flatten().map(entry).collect();
+            Ok(workbook::with(kept, &entries))
+        }
+        Task::Workbook => workbook::workbook(text, setting.shifts, new),
         Task::Styles => setting.styles.rewritten(text),
         Task::Follow(sheet) => Follower::new(setting.shifts, sheet).part(text),
         Task::Chart(sheet) => Follower::of_chart(setting.shifts, sheet).part(text),

@@ -6,7 +6,7 @@ use super::formula::column_name;
 use super::grid::{Cell, Grid, Item};
 use super::model::{Area, Model, Sheet};
 use super::placeholder::Token;
-use super::shift::{Place, Shifts};
+use super::shift::{Place, Shift, Shifts};
 use super::styles::Styles;
 use super::values::{Scalars, Style, put_content, put_text_cell};
 use super::xml::{Source, attribute, escape, local_name, put_attribute};
@@ -33,6 +33,11 @@ pub struct Setting<'a> {
     pub styles: &'a Styles,
     pub shifts: &'a Shifts,
     pub scalars: &'a Scalars,
+    /// Where the rows of this sheet stand.
+    pub shift: &'a Shift,
+    /// Whether a list of another sheet goes on on this one, and whether it ends here.
+    pub is_further: bool,
+    pub is_last: bool,
 }
 
 /// The XML of a sheet in pieces, `text` being the template's.
@@ -45,7 +50,12 @@ pub fn pieces(
     let sheet = &setting.model.sheets[sheet_index];
     let mut pieces = Pieces::default();
     let mut source = Source::new(text);
-    let mut follower = Follower::new(setting.shifts, sheet_index);
+    let mut follower = Follower::of_sheet(
+        setting.shifts,
+        sheet_index,
+        setting.shift,
+        setting.is_further,
+    );
     while let Some((event, raw)) = source.next()? {
         if let Event::Start(tag) = &event {
             match local_name(tag.name().as_ref()) {
@@ -116,7 +126,7 @@ fn merges(
     pieces: &mut Pieces,
 ) -> Result<()> {
     let sheet = &setting.model.sheets[sheet_index];
-    let shift = &setting.shifts.sheets[sheet_index].1;
+    let shift = setting.shift;
     let mut fixed = Vec::new();
     let mut count: u64 = blocks.iter().map(|block| block.merge_count).sum();
     let mut source = Source::new(inside);
@@ -172,16 +182,21 @@ impl<'b> Writer<'_, 'b> {
     fn grid(&mut self, source: &mut Source<'_>) -> Result<()> {
         let mut grid = Grid::new();
         let sheet = self.sheet();
-        let shift = &self.setting.shifts.sheets[self.sheet_index].1;
-        let mut is_repeated = false;
+        let shift = self.setting.shift;
+        let end = sheet.blocks.last().map_or(0, |block| block.last);
+        let mut is_elsewhere = false;
         let mut moved = 0;
         while let Some(item) = grid.next(source)? {
             match item {
                 Item::Row { number, attributes } => {
                     let block = sheet.block_of(number);
-                    is_repeated = block.is_some();
+                    // What stands below a list that goes on is on its last sheet.
+                    is_elsewhere = block.is_some() || (number > end && !self.setting.is_last);
                     if let Some(block) = block {
                         self.write_blocks(block + 1);
+                        continue;
+                    }
+                    if is_elsewhere {
                         continue;
                     }
                     let above = sheet.blocks.iter().filter(|b| b.last < number).count();
@@ -195,7 +210,7 @@ impl<'b> Writer<'_, 'b> {
                     }
                     out.push(b'>');
                 }
-                Item::Cell(_) | Item::RowEnd if is_repeated => {}
+                Item::Cell(_) | Item::RowEnd if is_elsewhere => {}
                 Item::Cell(cell) => self.cell(&cell, moved)?,
                 Item::RowEnd => {
                     let end = format!("</{}row>", sheet.prefix);
@@ -253,7 +268,7 @@ impl<'b> Writer<'_, 'b> {
     /// A formula without the value that it had in the template.
     fn formula(&mut self, cell: &Cell<'_>) -> Result<()> {
         let sheet = self.sheet();
-        let shift = &self.setting.shifts.sheets[self.sheet_index].1;
+        let shift = self.setting.shift;
         let own = cell.own_formula(&sheet.shared)?;
         let Some(formula) = &cell.formula else {
             return Ok(());

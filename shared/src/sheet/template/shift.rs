@@ -1,6 +1,7 @@
 //! Where the cells of a template stand once the lists are filled, and what that makes of references.
 
 use super::formula::{self, Piece, Point, ROWS_MAX, Reference};
+use super::overflow::{self, Further};
 use crate::sheet::{Result, SheetError};
 use std::fmt::Write;
 
@@ -28,6 +29,8 @@ impl Stretch {
 #[derive(Clone, Debug, Default)]
 pub struct Shift {
     pub stretches: Vec<Stretch>,
+    /// The sheets on which the only list of this one goes on.
+    pub further: Vec<Further>,
 }
 
 impl Shift {
@@ -51,6 +54,12 @@ impl Shift {
         in_sheet(u64::from(row) + self.added_above(row)?)
     }
 
+    /// The same, at most at the end of the sheet: formats may reach far below the last cell.
+    fn within(&self, row: u32) -> Result<u32> {
+        let first = u64::from(row) + self.added_above(row)?;
+        Ok(first.min(u64::from(ROWS_MAX)) as u32)
+    }
+
     /// Where the last copy of a row stands, at most at the end of the sheet.
     pub fn last(&self, row: u32) -> Result<u32> {
         let mut last = u64::from(row) + self.added_above(row)?;
@@ -65,7 +74,7 @@ impl Shift {
         let mut out = String::new();
         match Point::parse(text) {
             Some(mut point) => {
-                point.row = point.row.map(|row| self.first(row)).transpose()?;
+                point.row = point.row.map(|row| self.within(row)).transpose()?;
                 point.write(&mut out);
             }
             None => out.push_str(text),
@@ -86,7 +95,7 @@ impl Shift {
                 out.push_str(range);
                 continue;
             };
-            first.row = first.row.map(|row| self.first(row)).transpose()?;
+            first.row = first.row.map(|row| self.within(row)).transpose()?;
             last.row = last.row.map(|row| self.last(row)).transpose()?;
             first.write(&mut out);
             if first != last || range.contains(':') {
@@ -199,22 +208,27 @@ impl Shifts {
                 Piece::Text(text) => parts.text.push_str(text),
                 Piece::Reference(reference) => {
                     let before = index.checked_sub(1).and_then(|before| pieces.get(before));
-                    let is_spread = place.is_spread || is_summed(before, pieces.get(index + 1));
-                    let place = Place { is_spread, ..place };
-                    self.reference(reference, place, &mut parts)?;
+                    let is_summed = is_summed(before, pieces.get(index + 1));
+                    self.reference(reference, place, is_summed, &mut parts)?;
                 }
             }
         }
         Ok(parts.done())
     }
 
-    fn reference(&self, reference: &Reference<'_>, place: Place, parts: &mut Parts) -> Result<()> {
+    fn reference(
+        &self,
+        reference: &Reference<'_>,
+        place: Place,
+        is_summed: bool,
+        parts: &mut Parts,
+    ) -> Result<()> {
         let sheet = match reference.sheet() {
             None => Some(place.sheet),
             Some(name) => self.find(&name),
         };
-        parts.text.push_str(reference.prefix);
         let Some(sheet) = sheet else {
+            parts.text.push_str(reference.prefix);
             // Not a sheet of this workbook, so nothing of it moves.
             parts.fixed(reference.first, reference.first.row);
             if let Some(last) = reference.last {
@@ -223,12 +237,25 @@ impl Shifts {
             }
             return Ok(());
         };
-        let shift = &self.sheets[sheet].1;
+        let (name, shift) = &self.sheets[sheet];
         let home = place
             .stretch
             .filter(|_| sheet == place.sheet)
             .map(|stretch| shift.stretches[stretch]);
-        let is_spread = place.is_spread && home.is_none();
+        let is_of_row = home.is_some_and(|home| is_relative_in(reference, home));
+        if !shift.further.is_empty() && !is_of_row {
+            // Neither a chart nor a name takes cells of several sheets.
+            let meant = match (place.is_spread, is_summed) {
+                (true, _) => overflow::Meant::Spread,
+                (false, true) => overflow::Meant::Summed,
+                (false, false) => overflow::Meant::Plain,
+            };
+            let written = overflow::reference(reference, name, shift, meant);
+            parts.text.push_str(&written.ok_or_else(too_many_rows)?);
+            return Ok(());
+        }
+        parts.text.push_str(reference.prefix);
+        let is_spread = (place.is_spread || is_summed) && home.is_none();
         let is_many = |row: u32| Ok::<_, SheetError>(shift.first(row)? < shift.last(row)?);
         let last = match (reference.last, reference.first.row) {
             (None, Some(row)) if is_spread && is_many(row)? => Some(reference.first),
@@ -248,6 +275,12 @@ impl Shifts {
         parts.text.push(':');
         parts.point(last, shift, home, End::Last)
     }
+}
+
+/// Whether a reference names only cells of the rows in which it stands, and moves with them.
+fn is_relative_in(reference: &Reference<'_>, home: Stretch) -> bool {
+    let is_in = |point: Point| !point.is_row_fixed && point.row.is_some_and(|r| home.contains(r));
+    is_in(reference.first) && reference.last.is_none_or(is_in)
 }
 
 /// Whether a reference between these pieces is all that a function sums up. Of a single row Excel itself writes

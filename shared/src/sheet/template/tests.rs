@@ -9,6 +9,7 @@ use std::io::{Cursor, Read};
 mod documents;
 mod files;
 mod opening;
+mod overflow;
 mod streaming;
 
 /// A template of the fixtures.

@@ -10,6 +10,7 @@ fn shifts() -> Shifts {
     };
     let shift = Shift {
         stretches: vec![stretch],
+        further: Vec::new(),
     };
     Shifts {
         sheets: vec![("S".to_owned(), shift)],

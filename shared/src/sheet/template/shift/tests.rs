@@ -9,6 +9,7 @@ fn shifts() -> Shifts {
     };
     let shift = Shift {
         stretches: vec![stretch(5, 1, 10), stretch(8, 2, 3)],
+        further: Vec::new(),
     };
     Shifts {
         sheets: vec![
