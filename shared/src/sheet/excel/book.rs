@@ -94,6 +94,7 @@ pub fn write(
         archive.entry(&name, &pieces, &mut overlay)?;
     }
     archive.text("xl/styles.xml", &looks.xml())?;
+    archive.text("xl/theme/theme1.xml", THEME.as_bytes())?;
     archive.finish()?;
     let tables = whole.tables.iter();
     Ok(Finished {
@@ -105,6 +106,8 @@ pub fn write(
     })
 }
 
+/// Colours and fonts; of the fonts those for East Asian scripts matter, for Calibri has none of their letters.
+const THEME: &str = include_str!("theme.xml");
 const APP: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n\
     <Properties xmlns=\"http://schemas.openxmlformats.org/officeDocument/2006/extended-properties\">\
     <Application>Wharf</Application></Properties>";
@@ -135,6 +138,7 @@ fn content_types(sheets: usize) -> String {
         <Default Extension=\"xml\" ContentType=\"application/xml\"/>\
         <Override PartName=\"/xl/workbook.xml\" ContentType=\"{kind}.sheet.main+xml\"/>{sheets}\
         <Override PartName=\"/xl/styles.xml\" ContentType=\"{kind}.styles+xml\"/>\
+        <Override PartName=\"/xl/theme/theme1.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.theme+xml\"/>\
         <Override PartName=\"/docProps/core.xml\" ContentType=\"application/vnd.openxmlformats-package.core-properties+xml\"/>\
         <Override PartName=\"/docProps/app.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.extended-properties+xml\"/>\
         </Types>"
@@ -159,10 +163,11 @@ fn relations(sheets: usize) -> String {
             )
         })
         .collect();
-    let styles = sheets + 1;
+    let (styles, theme) = (sheets + 1, sheets + 2);
     format!(
         "{XML}<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">{of_sheets}\
-        <Relationship Id=\"rId{styles}\" Type=\"{OFFICE}/relationships/styles\" Target=\"styles.xml\"/></Relationships>"
+        <Relationship Id=\"rId{styles}\" Type=\"{OFFICE}/relationships/styles\" Target=\"styles.xml\"/>\
+        <Relationship Id=\"rId{theme}\" Type=\"{OFFICE}/relationships/theme\" Target=\"theme/theme1.xml\"/></Relationships>"
     )
 }
 

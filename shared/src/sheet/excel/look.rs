@@ -183,10 +183,12 @@ fn font(look: &Look) -> String {
     let bold = if look.bold { "<b/>" } else { "" };
     let color = match look.color {
         Some(Color(rgb)) => format!(r#"<color rgb="FF{rgb:06X}"/>"#),
-        None => String::new(),
+        None => r#"<color theme="1"/>"#.to_owned(),
     };
     let size = look.size;
-    format!(r#"<font>{bold}<sz val="{size}"/>{color}<name val="Calibri"/><family val="2"/></font>"#)
+    format!(
+        r#"<font>{bold}<sz val="{size}"/>{color}<name val="Calibri"/><family val="2"/><scheme val="minor"/></font>"#
+    )
 }
 
 fn fill(attributes: &str, inner: &str) -> String {
