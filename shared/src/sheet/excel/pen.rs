@@ -10,6 +10,7 @@ use super::width::Widths;
 use crate::domain::heads::{Head, leaves};
 use crate::domain::layout::Layout;
 use crate::domain::style::{Style, ValueType};
+use std::borrow::Cow;
 use std::io::Write;
 
 /// Digits from which on Excel's General format rounds a whole number.
@@ -34,6 +35,8 @@ struct Pen {
     open: Vec<u8>,
     text: Vec<u8>,
     preserved: Vec<u8>,
+    /// A text of several lines, which Excel shows as such only where it wraps.
+    wrapped: Vec<u8>,
     number: Vec<u8>,
     whole: Vec<u8>,
     boolean: Vec<u8>,
@@ -128,23 +131,28 @@ impl Pen {
         let custom = style.format.clone().filter(|format| format != "General");
         let is_of_dates = custom.as_deref().is_some_and(shows_dates);
         let custom = custom.map(Format::Custom);
-        let mut attributes = |format: Option<Format>| {
-            let format = format.unwrap_or_default();
-            let number = looks.number(Look {
-                format,
-                ..base.clone()
-            });
-            match number {
-                0 => String::new(),
-                number => format!(" s=\"{number}\""),
-            }
+        let mut attributes_of = |look: Look| match looks.number(look) {
+            0 => String::new(),
+            number => format!(" s=\"{number}\""),
         };
         let of_numbers = custom.clone().filter(|_| !is_of_dates);
         let of_dates = custom.filter(|_| is_of_dates);
-        let plain = attributes(match style.value_type {
+        let of_plain = match style.value_type {
             Some(ValueType::Text) => Some(Format::Text),
             _ => of_numbers.clone(),
+        };
+        let wrapped = attributes_of(Look {
+            wraps: true,
+            format: of_plain.clone().unwrap_or_default(),
+            ..base.clone()
         });
+        let mut attributes = |format: Option<Format>| {
+            attributes_of(Look {
+                format: format.unwrap_or_default(),
+                ..base.clone()
+            })
+        };
+        let plain = attributes(of_plain);
         let whole = attributes(of_numbers.or(Some(Format::Whole)));
         let date = attributes(of_dates.clone().or(Some(Format::Date)));
         let date_time = attributes(of_dates.or(Some(Format::DateTime)));
@@ -153,6 +161,7 @@ impl Pen {
             open: Vec::new(),
             text: tail(&plain, " t=\"inlineStr\"><is><t>"),
             preserved: tail(&plain, " t=\"inlineStr\"><is><t xml:space=\"preserve\">"),
+            wrapped: tail(&wrapped, " t=\"inlineStr\"><is><t xml:space=\"preserve\">"),
             number: tail(&plain, "><v>"),
             whole: tail(&whole, "><v>"),
             boolean: tail(&plain, " t=\"b\"><v>"),
@@ -176,8 +185,11 @@ impl Pen {
         match content {
             Content::Empty => out.extend_from_slice(self.empty.as_deref().unwrap_or_default()),
             Content::Text(text) => {
-                let is_preserved = needs_preserve(&text);
-                out.extend_from_slice(if is_preserved {
+                // Only what had escapes in JSON can hold a line end.
+                let has_lines = matches!(&text, Cow::Owned(text) if text.contains('\n'));
+                out.extend_from_slice(if has_lines {
+                    &self.wrapped
+                } else if needs_preserve(&text) {
                     &self.preserved
                 } else {
                     &self.text

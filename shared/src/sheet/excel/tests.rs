@@ -174,7 +174,14 @@ fn values_become_cells_of_their_type() {
     ]);
     assert_eq!(written.cells(0), expected);
     assert_eq!(written.sheets(), ["Sheet1"]);
-    assert!(!written.sheet(1).contains("<f>"), "data became a formula");
+    let sheet = written.sheet(1);
+    assert!(!sheet.contains("<f>"), "data became a formula");
+    assert!(
+        sheet.contains(r#"<c r="C3" t="inlineStr">"#)
+            && sheet.contains(r#"<c r="G3" s="1" t="inlineStr">"#)
+    );
+    let wrapped = r#"xfId="0" applyAlignment="1"><alignment wrapText="1"/>"#;
+    assert!(written.entry("xl/styles.xml").contains(wrapped));
     assert_eq!(written.finished.sheets, 1);
 }
 
