@@ -365,5 +365,13 @@ pub const TEMPLATE_BLOCK_ROWS_MAX: u32 = 100;
 pub const TEMPLATE_CELLS_MAX: usize = 50_000;
 /// The scalars of a template, bytes of JSON: they are part of a task's position.
 pub const TEMPLATE_VALUES_BYTES_MAX: usize = 256 * 1024;
+/// Places in a template where lists are repeated.
+pub const TEMPLATE_BLOCKS_MAX: usize = 200;
+/// Merged ranges in a template.
+pub const TEMPLATE_MERGES_MAX: usize = 10_000;
+/// What a template writes for one element of a list, bytes of XML.
+pub const TEMPLATE_ELEMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A sheet of a filled template without the rows that are repeated, bytes of XML: it is held in memory.
+pub const TEMPLATE_SHEET_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Problems that the dry run of a template lists.
 pub const TEMPLATE_PROBLEMS_MAX: usize = 200;

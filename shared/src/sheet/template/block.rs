@@ -9,8 +9,9 @@ use super::shift::{Part, Place, Shifts};
 use super::styles::Styles;
 use super::values::{Scalars, Style, put_content, put_number, put_text_cell};
 use super::xml::{escape, put_attribute};
+use crate::limits::TEMPLATE_ELEMENT_BYTES_MAX;
 use crate::sheet::rows::Cell;
-use crate::sheet::{Result, value};
+use crate::sheet::{Result, SheetError, value};
 
 /// A block that is ready to be written.
 pub struct Compiled {
@@ -82,6 +83,13 @@ pub fn compile(
     for row in rows {
         compiler.row(setting, row)?;
     }
+    let text_bytes = compiler.segments.iter().map(|segment| match segment {
+        Segment::Text(text) => text.len(),
+        _ => 0,
+    });
+    if text_bytes.sum::<usize>() > TEMPLATE_ELEMENT_BYTES_MAX {
+        return Err(element_too_large());
+    }
     Ok(Compiled {
         merges: merges(sheet, block),
         merge_count: block.merges.len() as u64,
@@ -89,6 +97,13 @@ pub fn compile(
         segments: compiler.segments,
         empty: compiler.empty,
     })
+}
+
+fn element_too_large() -> SheetError {
+    SheetError::refused(
+        "element_too_large",
+        "The template makes too much of one element of a list",
+    )
 }
 
 fn merges(sheet: &Sheet, block: &Block) -> Vec<Segment> {
@@ -271,7 +286,11 @@ impl Compiled {
             Some(Some(cells)) => cells.get(field.column).copied().unwrap_or_default(),
             _ => Cell::Empty,
         };
+        let bytes_max = out.len() + TEMPLATE_ELEMENT_BYTES_MAX;
         for segment in &self.segments {
+            if out.len() > bytes_max {
+                return Err(element_too_large());
+            }
             match segment {
                 Segment::Text(text) => out.extend_from_slice(text),
                 Segment::Row(offset) => put_number(i64::from(row) + offset, out),

@@ -252,8 +252,8 @@ fn check_rows_needed(template: &Template, index: usize, report: &mut Report) -> 
 /// The named lists are known before the first row of the unnamed one comes.
 fn shifts_before_rows(template: &Template) -> Shifts {
     let sheets = template.model.sheets.iter();
-    Shifts {
-        sheets: sheets
+    Shifts::new(
+        sheets
             .map(|sheet| {
                 let blocks = sheet.blocks.iter();
                 let stretches = blocks
@@ -266,7 +266,7 @@ fn shifts_before_rows(template: &Template) -> Shifts {
                 (sheet.name.clone(), shift)
             })
             .collect(),
-    }
+    )
 }
 
 /// The formulas in repeated rows with their cells.

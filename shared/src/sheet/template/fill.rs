@@ -165,11 +165,11 @@ impl Fill {
 
     fn shifts(&self, when: When) -> Shifts {
         let sheets = self.model().sheets.iter().enumerate();
-        Shifts {
-            sheets: sheets
+        Shifts::new(
+            sheets
                 .map(|(index, sheet)| (sheet.name.clone(), self.shift(index, when)))
                 .collect(),
-        }
+        )
     }
 
     fn shift(&self, index: usize, when: When) -> Shift {

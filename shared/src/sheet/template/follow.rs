@@ -133,7 +133,7 @@ impl<'a> Follower<'a> {
             "conditionalFormatting" | "dataValidation" => {
                 // An extension names its cells behind the formulas.
                 let cells = attribute(tag, "sqref")?.or_else(|| {
-                    let (_, after) = source.rest().split_once("sqref>")?;
+                    let (_, after) = start_of(source.rest()).split_once("sqref>")?;
                     Some(after.split('<').next()?.to_owned())
                 });
                 self.stretch = cells.and_then(|cells| self.stretch_of(&cells));
@@ -297,28 +297,38 @@ fn names_of_text(local: &str) -> Option<Names> {
     }
 }
 
+/// As much of a text as the formulas of a format take.
+fn start_of(text: &str) -> &str {
+    const BYTES: usize = 8 * 1024;
+    let end = (0..=BYTES.min(text.len())).rfind(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or_default()]
+}
+
 /// Moves the notes of a sheet in its VML drawing, which is not always XML (ECMA-376 part 4, 19.4.2).
 pub fn vml(text: &str, shift: &Shift) -> Result<Vec<u8>> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((at, tag)) = ["<x:Anchor>", "<x:Row>"]
-        .iter()
-        .filter_map(|tag| Some((rest.find(tag)?, *tag)))
-        .min()
-    {
-        let from = at + tag.len();
-        out.push_str(&rest[..from]);
-        rest = &rest[from..];
-        let length = rest.find('<').unwrap_or(rest.len());
-        out.push_str(&vml_rows(&rest[..length], tag == "<x:Row>", shift)?);
-        rest = &rest[length..];
+    while let Some(at) = rest.find("<x:") {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let tag = ["<x:Anchor>", "<x:Row>", "<x:"];
+        let tag = tag.into_iter().find(|tag| rest.starts_with(tag));
+        let tag = tag.unwrap_or_default();
+        out.push_str(tag);
+        rest = &rest[tag.len()..];
+        if tag.ends_with('>') {
+            let length = rest.find('<').unwrap_or(rest.len());
+            out.push_str(&vml_rows(&rest[..length], tag == "<x:Row>", shift)?);
+            rest = &rest[length..];
+        }
     }
     out.push_str(rest);
     Ok(out.into_bytes())
 }
 
 fn vml_rows(text: &str, is_row: bool, shift: &Shift) -> Result<String> {
-    let moved = |row: u32| Ok::<_, crate::sheet::SheetError>(shift.first(row + 1)? - 1);
+    let moved =
+        |row: u32| Ok::<_, crate::sheet::SheetError>(shift.first(row.saturating_add(1))? - 1);
     if is_row {
         return match text.trim().parse::<u32>() {
             Ok(row) => Ok(moved(row)?.to_string()),
@@ -334,7 +344,7 @@ fn vml_rows(text: &str, is_row: bool, shift: &Shift) -> Result<String> {
     };
     let new_top = moved(top)?;
     numbers[2] = new_top.to_string();
-    numbers[6] = (new_top + bottom.saturating_sub(top)).to_string();
+    numbers[6] = (new_top.saturating_add(bottom.saturating_sub(top))).to_string();
     Ok(numbers.join(", "))
 }
 

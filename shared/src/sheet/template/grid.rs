@@ -175,7 +175,7 @@ impl Grid {
                 _ => cell.others.push((key, value)),
             }
         }
-        if cell.column <= self.column {
+        if cell.column <= self.column || cell.column > formula::COLUMNS_MAX {
             return Err(broken("the cells of a row do not rise"));
         }
         self.column = cell.column;

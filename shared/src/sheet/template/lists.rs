@@ -2,7 +2,7 @@
 
 use super::fill::{Fill, FillBlock};
 use super::shift::too_many_rows;
-use crate::limits::SEGMENT_BYTES;
+use crate::limits::{SEGMENT_BYTES, TEMPLATE_PROBLEMS_MAX};
 use crate::sheet::columns::Columns;
 use crate::sheet::parts::{Form, Parts};
 use crate::sheet::rows::{self, Cell, Rows};
@@ -66,9 +66,10 @@ impl Fill {
                 }
             };
             if name.is_empty() || !self.lists.contains_key(&name) {
-                self.position
-                    .warnings
-                    .push(format!("The template has no place for the list {name:?}."));
+                let warnings = &mut self.position.warnings;
+                if warnings.len() < TEMPLATE_PROBLEMS_MAX {
+                    warnings.push(format!("The template has no place for the list {name:?}."));
+                }
                 continue;
             }
             let rows = Rows::new(json)?;

@@ -42,7 +42,7 @@ pub struct Template {
 
 impl Template {
     /// Opens an `.xlsx` of at most 4 MiB. Errors: `template_too_large`, `not_xlsx`, `encrypted`, `macros`,
-    /// `external_links`, `dtd`, `zip_bomb`, `bad_entry_name`, `broken_template`, `too_many_placeholders`.
+    /// `external_links`, `dtd`, `zip_bomb`, `bad_entry_name`, `broken_template`, `template_too_complex`.
     pub fn open(bytes: &[u8]) -> Result<Self> {
         let package = package::Package::open(bytes)?;
         let model = model::Model::read(&package)?;

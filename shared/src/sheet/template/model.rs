@@ -8,7 +8,9 @@ use super::shift::Stretch;
 use super::strings::{Rich, marked_strings};
 use super::styles::{Styles, prefix_of};
 use super::xml::{Source, attribute, attributes, broken, local_name};
-use crate::limits::TEMPLATE_CELLS_MAX;
+use crate::limits::{
+    TEMPLATE_BLOCKS_MAX, TEMPLATE_CELLS_MAX, TEMPLATE_MERGES_MAX, TEMPLATE_PART_BYTES_MAX,
+};
 use crate::sheet::{Result, SheetError};
 use quick_xml::events::Event;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -36,6 +38,8 @@ pub struct Sheet {
     pub marked: BTreeMap<(u32, u32), Marked>,
     pub merges: Vec<Area>,
     pub shared: Shared,
+    /// How many cells share each of these.
+    sharing: HashMap<u32, usize>,
     /// From top to bottom.
     pub blocks: Vec<Block>,
     /// The last row with anything in it.
@@ -92,11 +96,13 @@ impl Area {
     pub fn parse(text: &str) -> Option<Self> {
         let (first, last) = text.split_once(':').unwrap_or((text, text));
         let (first, last) = (Point::parse(first)?, Point::parse(last)?);
+        let rows = (first.row?, last.row?);
+        let columns = (first.column?, last.column?);
         Some(Self {
-            first_row: first.row?,
-            last_row: last.row?,
-            first_column: first.column?,
-            last_column: last.column?,
+            first_row: rows.0.min(rows.1),
+            last_row: rows.0.max(rows.1),
+            first_column: columns.0.min(columns.1),
+            last_column: columns.0.max(columns.1),
         })
     }
 
@@ -159,10 +165,18 @@ impl Model {
                 _ => {}
             }
         }
+        if model.sheets.is_empty() {
+            return Err(broken("it has no sheet of cells"));
+        }
         Ok(model)
     }
 
     fn add_sheet(&mut self, package: &Package, name: String, part: &str) -> Result<()> {
+        let lower = name.to_lowercase();
+        let mut known = self.sheets.iter();
+        if known.any(|sheet| sheet.part == part || sheet.name.to_lowercase() == lower) {
+            return Err(broken("two of its sheets are the same"));
+        }
         let mut sheet = Sheet {
             name,
             part: part.to_owned(),
@@ -170,6 +184,7 @@ impl Model {
             marked: BTreeMap::new(),
             merges: Vec::new(),
             shared: Shared::new(),
+            sharing: HashMap::new(),
             blocks: Vec::new(),
             last_row: 0,
         };
@@ -198,14 +213,38 @@ impl Model {
         }
         let merged = sheet.merges.iter().map(|area| area.last_row).max();
         sheet.last_row = sheet.last_row.max(merged.unwrap_or_default());
+        self.check_size(&sheet)?;
         sheet.find_blocks();
         self.sheets.push(sheet);
-        let marked: usize = self.sheets.iter().map(|sheet| sheet.marked.len()).sum();
-        if marked > TEMPLATE_CELLS_MAX {
-            return Err(SheetError::refused(
-                "too_many_placeholders",
-                format!("More than {TEMPLATE_CELLS_MAX} cells of the template have placeholders"),
-            ));
+        let blocks: usize = self.sheets.iter().map(|sheet| sheet.blocks.len()).sum();
+        if blocks > TEMPLATE_BLOCKS_MAX {
+            return Err(too_many(format_args!(
+                "lists stand in more than {TEMPLATE_BLOCKS_MAX} places"
+            )));
+        }
+        Ok(())
+    }
+
+    /// What is small in a file can be much to work on.
+    fn check_size(&self, sheet: &Sheet) -> Result<()> {
+        let count = |of: fn(&Sheet) -> usize| -> usize {
+            of(sheet) + self.sheets.iter().map(of).sum::<usize>()
+        };
+        if count(|sheet| sheet.marked.len()) > TEMPLATE_CELLS_MAX {
+            return Err(too_many(format_args!(
+                "more than {TEMPLATE_CELLS_MAX} cells have placeholders"
+            )));
+        }
+        if count(|sheet| sheet.merges.len()) > TEMPLATE_MERGES_MAX {
+            return Err(too_many(format_args!(
+                "more than {TEMPLATE_MERGES_MAX} ranges are merged"
+            )));
+        }
+        let shared_bytes = sheet.sharing.iter().map(|(index, cells)| {
+            cells * sheet.shared.get(index).map_or(0, |(_, _, text)| text.len())
+        });
+        if shared_bytes.sum::<usize>() > TEMPLATE_PART_BYTES_MAX {
+            return Err(too_many(format_args!("too many cells share a formula")));
         }
         Ok(())
     }
@@ -218,12 +257,14 @@ impl Model {
                 Item::Cell(cell) => {
                     if let Some(formula) = &cell.formula
                         && formula.attribute("t") == Some("shared")
-                        && !formula.text.is_empty()
                     {
                         let index = formula.attribute("si").unwrap_or_default();
-                        let text = formula.text.clone();
                         let index = super::xml::number(index)?;
-                        sheet.shared.insert(index, (cell.row, cell.column, text));
+                        *sheet.sharing.entry(index).or_default() += 1;
+                        if !formula.text.is_empty() {
+                            let text = formula.text.clone();
+                            sheet.shared.insert(index, (cell.row, cell.column, text));
+                        }
                     }
                     if let Some(marked) = self.marked(&cell) {
                         sheet.marked.insert((cell.row, cell.column), marked);
@@ -300,8 +341,16 @@ impl Sheet {
     }
 
     pub fn block_of(&self, row: u32) -> Option<usize> {
-        self.blocks
-            .iter()
-            .position(|block| (block.first..=block.last).contains(&row))
+        let index = self.blocks.partition_point(|block| block.last < row);
+        let block = self.blocks.get(index)?;
+        (block.first <= row).then_some(index)
     }
+}
+
+/// The template is too much to fill.
+pub fn too_many(what: std::fmt::Arguments<'_>) -> SheetError {
+    SheetError::refused(
+        "template_too_complex",
+        format!("The template cannot be filled: {what}"),
+    )
 }

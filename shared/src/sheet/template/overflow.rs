@@ -39,11 +39,18 @@ pub fn capacity(
             .any(|name| name.contains("/charts/") || name.contains("/pivot"))
         // Strict files name the kinds of their parts in another way.
         && !package.text(package.workbook())?.contains("purl.oclc.org");
+    let filled: Vec<String> = template
+        .model
+        .sheets
+        .iter()
+        .filter(|sheet| !sheet.blocks.is_empty())
+        .map(|sheet| sheet.name.to_lowercase())
+        .collect();
     let formulas_stay = rows
         .iter()
         .flat_map(|row| &row.cells)
         .all(|cell| match &cell.content {
-            Content::Formula(formula) => stays_in_row(formula, block, &template.model),
+            Content::Formula(formula) => stays_in_row(formula, block, &filled),
             Content::Array(..) => false,
             Content::Fixed(..) | Content::Marked => true,
         });
@@ -52,8 +59,9 @@ pub fn capacity(
     Ok(Some(u64::from(copies)).filter(|copies| is_plain && formulas_stay && *copies > 0))
 }
 
-/// Whether a formula in repeated rows names only cells of its own copy, and cells that are on every sheet.
-fn stays_in_row(formula: &str, block: &Block, model: &Model) -> bool {
+/// Whether a formula in repeated rows names only cells of its own copy, and cells that are on every sheet. `filled` has
+/// the names of the sheets with lists.
+fn stays_in_row(formula: &str, block: &Block, filled: &[String]) -> bool {
     let stays = |point: Point| {
         point.row.is_some_and(|row| {
             if point.is_row_fixed {
@@ -68,11 +76,7 @@ fn stays_in_row(formula: &str, block: &Block, model: &Model) -> bool {
         Piece::Text(_) => true,
         Piece::Reference(reference) => match reference.sheet() {
             None => stays(reference.first) && reference.last.is_none_or(stays),
-            Some(name) => {
-                let name = name.to_lowercase();
-                let mut sheets = model.sheets.iter();
-                !sheets.any(|sheet| sheet.name.to_lowercase() == name && !sheet.blocks.is_empty())
-            }
+            Some(name) => !filled.contains(&name.to_lowercase()),
         },
     })
 }

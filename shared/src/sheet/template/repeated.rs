@@ -1,11 +1,11 @@
 //! The rows that are repeated, as the template has them.
 
 use super::grid::{Cell, Grid, Item};
-use super::model::Sheet;
+use super::model::{Sheet, too_many};
 use super::package::Package;
 use super::xml::{Source, local_name};
 use crate::limits::TEMPLATE_CELLS_MAX;
-use crate::sheet::{Result, SheetError};
+use crate::sheet::Result;
 use quick_xml::events::Event;
 
 /// The rows of all blocks of a sheet, as the template has them.
@@ -79,10 +79,9 @@ pub fn rows(package: &Package, sheet: &Sheet) -> Result<Rows> {
         break;
     }
     if cells > TEMPLATE_CELLS_MAX {
-        return Err(SheetError::refused(
-            "too_many_placeholders",
-            format!("The repeated rows of the template have more than {TEMPLATE_CELLS_MAX} cells"),
-        ));
+        return Err(too_many(format_args!(
+            "the repeated rows have more than {TEMPLATE_CELLS_MAX} cells"
+        )));
     }
     Ok(blocks)
 }

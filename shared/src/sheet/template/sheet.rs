@@ -4,12 +4,13 @@
 use super::follow::Follower;
 use super::formula::column_name;
 use super::grid::{Cell, Grid, Item};
-use super::model::{Area, Model, Sheet};
+use super::model::{Area, Model, Sheet, too_many};
 use super::placeholder::Token;
 use super::shift::{Place, Shift, Shifts};
 use super::styles::Styles;
 use super::values::{Scalars, Style, put_content, put_text_cell};
 use super::xml::{Source, attribute, escape, local_name, put_attribute};
+use crate::limits::TEMPLATE_SHEET_BYTES_MAX;
 use crate::sheet::{Result, value};
 use quick_xml::events::Event;
 
@@ -211,7 +212,14 @@ impl<'b> Writer<'_, 'b> {
                     out.push(b'>');
                 }
                 Item::Cell(_) | Item::RowEnd if is_elsewhere => {}
-                Item::Cell(cell) => self.cell(&cell, moved)?,
+                Item::Cell(cell) => {
+                    self.cell(&cell, moved)?;
+                    if self.pieces.text.len() > TEMPLATE_SHEET_BYTES_MAX {
+                        return Err(too_many(format_args!(
+                            "what stands outside of the lists becomes too large"
+                        )));
+                    }
+                }
                 Item::RowEnd => {
                     let end = format!("</{}row>", sheet.prefix);
                     self.pieces.text.extend_from_slice(end.as_bytes());

@@ -3,6 +3,7 @@
 use super::formula::{self, Piece, Point, ROWS_MAX, Reference};
 use super::overflow::{self, Further};
 use crate::sheet::{Result, SheetError};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Rows of the template that are repeated.
@@ -136,6 +137,7 @@ pub fn too_many_rows() -> SheetError {
 #[derive(Clone, Debug, Default)]
 pub struct Shifts {
     pub sheets: Vec<(String, Shift)>,
+    by_name: HashMap<String, usize>,
 }
 
 /// Where a formula stands: its sheet, and its repeated rows if it is in some.
@@ -173,11 +175,18 @@ pub enum Part {
 }
 
 impl Shifts {
+    pub fn new(sheets: Vec<(String, Shift)>) -> Self {
+        let names = sheets.iter().enumerate();
+        Self {
+            by_name: names
+                .map(|(index, (name, _))| (name.to_lowercase(), index))
+                .collect(),
+            sheets,
+        }
+    }
+
     pub fn find(&self, name: &str) -> Option<usize> {
-        let name = name.to_lowercase();
-        self.sheets
-            .iter()
-            .position(|(sheet, _)| sheet.to_lowercase() == name)
+        self.by_name.get(&name.to_lowercase()).copied()
     }
 
     /// A formula as it stands in the first copy of its rows, or outside of any.

@@ -28,8 +28,8 @@ pub struct Styles {
     codes: BTreeMap<u32, String>,
     /// How many of them stand in the list of number formats.
     listed: usize,
-    /// The formats that were added: the one that they are made from, and which of [`DATE_FORMATS`] they have.
-    added: Vec<(u32, usize)>,
+    /// The formats from which two were made with [`DATE_FORMATS`], and where the first of these stands.
+    added: BTreeMap<u32, usize>,
 }
 
 impl Styles {
@@ -89,15 +89,15 @@ impl Styles {
             && self.number_format(style) == NumberFormat::General
             && self.with_date(style, false).is_none()
         {
-            self.added.extend([(style, 0), (style, 1)]);
+            let next = self.formats.len() + self.added.len() * DATE_FORMATS.len();
+            self.added.insert(style, next);
         }
     }
 
     /// The cell format that looks the same and shows a date; none where it was not added.
     pub fn with_date(&self, style: u32, has_time: bool) -> Option<u32> {
-        let wanted = (style, usize::from(has_time));
-        let index = self.added.iter().position(|added| *added == wanted)?;
-        Some((self.formats.len() + index) as u32)
+        let first = self.added.get(&style)?;
+        Some((first + usize::from(has_time)) as u32)
     }
 
     /// The numbers that the added number formats get.
@@ -105,8 +105,10 @@ impl Styles {
         let next = self
             .codes
             .last_key_value()
-            .map_or(OWN_FORMATS_FROM, |(id, _)| (id + 1).max(OWN_FORMATS_FROM));
-        [next, next + 1]
+            .map_or(OWN_FORMATS_FROM, |(id, _)| {
+                id.saturating_add(1).max(OWN_FORMATS_FROM)
+            });
+        [next, next.saturating_add(1)]
     }
 
     /// The part with what was added.
@@ -122,7 +124,11 @@ impl Styles {
                 Event::Start(tag) => match local_name(tag.name().as_ref()) {
                     "numFmts" if has_codes => with_count(tag, self.listed + 2, &mut out)?,
                     "cellXfs" => {
-                        with_count(tag, self.formats.len() + self.added.len(), &mut out)?;
+                        with_count(
+                            tag,
+                            self.formats.len() + self.added.len() * DATE_FORMATS.len(),
+                            &mut out,
+                        )?;
                     }
                     "styleSheet" => {
                         out.extend_from_slice(raw.as_bytes());
@@ -171,8 +177,13 @@ impl Styles {
 
     fn put_formats(&self, out: &mut Vec<u8>) -> Result<()> {
         let codes = self.added_codes();
-        for (style, format) in &self.added {
-            let Some((_, xml)) = self.formats.get(*style as usize) else {
+        let mut added: Vec<(&usize, &u32)> = self.added.iter().map(|(s, at)| (at, s)).collect();
+        added.sort();
+        let copies = added
+            .iter()
+            .flat_map(|(_, style)| codes.map(|code| (**style, code)));
+        for (style, code) in copies {
+            let Some((_, xml)) = self.formats.get(style as usize) else {
                 continue;
             };
             let mut source = Source::new(xml);
@@ -184,7 +195,7 @@ impl Styles {
                         put_attribute(&key, &value, out);
                     }
                 }
-                put_attribute("numFmtId", &codes[*format].to_string(), out);
+                put_attribute("numFmtId", &code.to_string(), out);
                 put_attribute("applyNumberFormat", "1", out);
                 out.extend_from_slice(if raw.ends_with("/>") { b"/>" } else { b">" });
                 out.extend_from_slice(source.rest().as_bytes());

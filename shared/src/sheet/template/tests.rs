@@ -6,6 +6,7 @@ use crate::sheet::{Finished, Page, SheetError, Writer};
 use calamine::{Data, Reader, Xlsx, open_workbook_from_rs};
 use std::io::{Cursor, Read};
 
+mod damaged;
 mod documents;
 mod files;
 mod opening;

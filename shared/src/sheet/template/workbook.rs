@@ -281,9 +281,7 @@ mod tests {
     use super::*;
 
     fn rewritten(text: &str) -> String {
-        let shifts = Shifts {
-            sheets: vec![Default::default()],
-        };
+        let shifts = Shifts::new(vec![Default::default()]);
         String::from_utf8(workbook(text, &shifts, &[]).unwrap()).unwrap()
     }
 

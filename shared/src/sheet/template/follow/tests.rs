@@ -12,9 +12,7 @@ fn shifts() -> Shifts {
         stretches: vec![stretch],
         further: Vec::new(),
     };
-    Shifts {
-        sheets: vec![("S".to_owned(), shift)],
-    }
+    Shifts::new(vec![("S".to_owned(), shift)])
 }
 
 fn followed(text: &str) -> String {

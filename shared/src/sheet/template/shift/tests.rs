@@ -11,12 +11,10 @@ fn shifts() -> Shifts {
         stretches: vec![stretch(5, 1, 10), stretch(8, 2, 3)],
         further: Vec::new(),
     };
-    Shifts {
-        sheets: vec![
-            ("Data".to_owned(), shift),
-            ("It's".to_owned(), Shift::default()),
-        ],
-    }
+    Shifts::new(vec![
+        ("Data".to_owned(), shift),
+        ("It's".to_owned(), Shift::default()),
+    ])
 }
 
 #[test]
