@@ -103,8 +103,12 @@ pub fn put_content(content: Content<'_>, style: &Style, out: &mut Vec<u8>) {
             out.extend_from_slice(attribute.unwrap_or(&style.plain));
             put(out, &["><", prefix, "v>"]);
             let days = serial.days - if style.is_1904 { DAYS_1904 } else { 0.0 };
-            // Writing to memory does not fail.
-            let _ = write!(out, "{days}");
+            if days.fract() == 0.0 {
+                put_number(days as i64, out);
+            } else {
+                // Writing to memory does not fail.
+                let _ = write!(out, "{days}");
+            }
             put(out, &["</", prefix, "v></", prefix, "c>"]);
         }
         Content::Text(text) => put_text_cell(&text, None, style, out),
