@@ -369,6 +369,8 @@ pub const TEMPLATE_VALUES_BYTES_MAX: usize = 256 * 1024;
 pub const TEMPLATE_BLOCKS_MAX: usize = 200;
 /// Merged ranges in a template.
 pub const TEMPLATE_MERGES_MAX: usize = 10_000;
+/// Ranges that one range in rows of a template becomes, where it covers only some rows of an element.
+pub const TEMPLATE_AREAS_MAX: u64 = 500;
 /// What a template writes for one element of a list, bytes of XML.
 pub const TEMPLATE_ELEMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A sheet of a filled template without the rows that are repeated, bytes of XML: it is held in memory.

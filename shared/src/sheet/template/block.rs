@@ -4,8 +4,8 @@
 use super::formula::column_name;
 use super::model::{Block, Model, Sheet};
 use super::placeholder::Token;
+use super::references::{Part, Place, Shifts};
 use super::repeated::{Content, Row, TemplateCell};
-use super::shift::{Part, Place, Shifts};
 use super::styles::Styles;
 use super::values::{Scalars, Style, put_content, put_number, put_text_cell};
 use super::xml::{escape, put_attribute};

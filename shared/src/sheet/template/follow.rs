@@ -1,7 +1,8 @@
 //! What follows the rows: every place outside of the cells where a template names cells. Elements that are not known
 //! here are copied as they are.
 
-use super::shift::{Place, Shift, Shifts};
+use super::references::{Place, Shifts};
+use super::shift::Shift;
 use super::xml::{Source, attribute, attributes, escape, local_name, number, put_attribute};
 use crate::sheet::Result;
 use quick_xml::events::{BytesStart, Event};
@@ -37,7 +38,10 @@ struct Anchor {
 #[derive(Clone, Copy)]
 enum Names {
     Cell,
+    /// One range.
     Ranges,
+    /// Perhaps several.
+    Areas,
     Formula,
     /// The cells that have a name.
     Name,
@@ -188,7 +192,8 @@ impl<'a> Follower<'a> {
         for (key, value) in &attributes {
             let names = match (local, key.as_str()) {
                 ("comment" | "threadedComment", "ref") => Names::Cell,
-                (_, "ref" | "sqref") => Names::Ranges,
+                (_, "ref") => Names::Ranges,
+                (_, "sqref") => Names::Areas,
                 (_, "activeCell" | "topLeftCell") | ("cellWatch", "r") => Names::Cell,
                 ("hyperlink", "location") => Names::Formula,
                 ("cfvo", "val") if is_formula => Names::Formula,
@@ -217,6 +222,7 @@ impl<'a> Follower<'a> {
         match names {
             Names::Cell => shift.cell(text),
             Names::Ranges => shift.ranges(text),
+            Names::Areas => shift.areas(text),
             Names::Formula | Names::Name => {
                 let is_spread = self.is_spread || matches!(names, Names::Name);
                 let place = Place::inside(sheet, self.stretch);
@@ -292,7 +298,7 @@ fn names_of_text(local: &str) -> Option<Names> {
         | "calculatedColumnFormula"
         | "totalsRowFormula" => Some(Names::Formula),
         "definedName" => Some(Names::Name),
-        "sqref" => Some(Names::Ranges),
+        "sqref" => Some(Names::Areas),
         _ => None,
     }
 }

@@ -18,6 +18,7 @@ mod overflow;
 mod package;
 mod placeholder;
 mod plan;
+mod references;
 mod repeated;
 mod sheet;
 mod shift;

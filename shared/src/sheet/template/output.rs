@@ -3,8 +3,9 @@
 use super::follow::{self, Follower};
 use super::model::Model;
 use super::package::{Package, relations_name};
+use super::references::Shifts;
 use super::sheet::{self, Filled};
-use super::shift::{Shift, Shifts};
+use super::shift::Shift;
 use super::styles::Styles;
 use super::values::Scalars;
 use super::workbook::{self, NewSheet};

@@ -3,8 +3,9 @@
 use super::fill::Fill;
 use super::output::SheetPlan;
 use super::placeholder::Token;
+use super::references::Shifts;
 use super::sheet::{Filled, Piece};
-use super::shift::{Shift, Shifts};
+use super::shift::Shift;
 use crate::limits::TEMPLATE_PROBLEMS_MAX;
 use crate::sheet::Result;
 use std::collections::BTreeSet;

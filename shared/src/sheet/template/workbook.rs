@@ -3,7 +3,8 @@
 use super::follow::Follower;
 use super::formula::{self, Piece};
 use super::overflow::prefix_of;
-use super::shift::{Shift, Shifts};
+use super::references::Shifts;
+use super::shift::Shift;
 use super::xml::{Source, attribute, attributes, escape, local_name, number, put_attribute};
 use crate::sheet::Result;
 use quick_xml::events::{BytesStart, Event};
@@ -190,9 +191,9 @@ impl<'a> Sheets<'a> {
         };
         let index = self.indices.get(place).copied().flatten();
         let (Some(index), true, false) = (index, is_own, new.is_empty()) else {
-            let place_in_formula = super::shift::Place {
+            let place_in_formula = super::references::Place {
                 is_spread: true,
-                ..super::shift::Place::outside(index.unwrap_or_default())
+                ..super::references::Place::outside(index.unwrap_or_default())
             };
             put(
                 self.moved(place),

@@ -42,6 +42,15 @@ fn ranges_grow_with_a_list() {
 }
 
 #[test]
+fn a_range_over_some_rows_of_an_element_is_repeated() {
+    let shift = &shifts().sheets[0].1;
+    assert_eq!(
+        shift.areas("B8 C9:D9 A8:B9 A5").unwrap(),
+        "B17 B19 B21 C18:D18 C20:D20 C22:D22 A17:B22 A5:A14"
+    );
+}
+
+#[test]
 fn formulas_outside_a_list_follow_it() {
     let shifts = shifts();
     for (formula, expected) in [
