@@ -365,6 +365,12 @@ pub const TEMPLATE_BLOCK_ROWS_MAX: u32 = 100;
 pub const TEMPLATE_CELLS_MAX: usize = 50_000;
 /// The scalars of a template, bytes of JSON: they are part of a task's position.
 pub const TEMPLATE_VALUES_BYTES_MAX: usize = 256 * 1024;
+/// The texts of the cells with placeholders, bytes.
+pub const TEMPLATE_TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Placeholders that the dry run of a template lists.
+pub const TEMPLATE_PLACEHOLDERS_MAX: usize = 10_000;
+/// What looks like a placeholder and is none, as often as one cell is told to have it.
+pub const TEMPLATE_MALFORMED_MAX: usize = 10;
 /// Places in a template where lists are repeated.
 pub const TEMPLATE_BLOCKS_MAX: usize = 200;
 /// Merged ranges in a template.

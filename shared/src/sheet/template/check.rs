@@ -8,7 +8,7 @@ use super::placeholder::Token;
 use super::references::{Place, Shifts};
 use super::shift::Shift;
 use super::xml::{Source, attribute, local_name};
-use crate::limits::{TEMPLATE_BLOCK_ROWS_MAX, TEMPLATE_PROBLEMS_MAX};
+use crate::limits::{TEMPLATE_BLOCK_ROWS_MAX, TEMPLATE_PLACEHOLDERS_MAX, TEMPLATE_PROBLEMS_MAX};
 use crate::sheet::{Result, SheetError};
 use quick_xml::events::Event;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use serde::Serialize;
 /// What the dry run of a template found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
+    /// At most [`TEMPLATE_PLACEHOLDERS_MAX`].
     pub placeholders: Vec<Placeholder>,
     /// At most [`TEMPLATE_PROBLEMS_MAX`].
     pub problems: Vec<Problem>,
@@ -91,6 +92,9 @@ impl Report {
         code: &'static str,
         message: String,
     ) {
+        if self.problems.len() >= TEMPLATE_PROBLEMS_MAX {
+            return;
+        }
         self.problems.push(Problem {
             sheet: sheet.name.clone(),
             cell,
@@ -109,6 +113,9 @@ fn list_placeholders(sheet: &Sheet, report: &mut Report) {
                 Token::Scalar(name) => (PlaceholderKind::Scalar, None, name),
                 Token::Field { list, name } => (PlaceholderKind::List, Some(list.clone()), name),
             };
+            if report.placeholders.len() == TEMPLATE_PLACEHOLDERS_MAX {
+                break;
+            }
             report.placeholders.push(Placeholder {
                 sheet: sheet.name.clone(),
                 cell: cell.clone(),

@@ -10,6 +10,7 @@ use super::styles::{Styles, prefix_of};
 use super::xml::{Source, attribute, attributes, broken, local_name};
 use crate::limits::{
     TEMPLATE_BLOCKS_MAX, TEMPLATE_CELLS_MAX, TEMPLATE_MERGES_MAX, TEMPLATE_PART_BYTES_MAX,
+    TEMPLATE_TEXT_BYTES_MAX,
 };
 use crate::sheet::{Result, SheetError};
 use quick_xml::events::Event;
@@ -251,6 +252,7 @@ impl Model {
 
     fn read_grid(&self, sheet: &mut Sheet, source: &mut Source<'_>) -> Result<()> {
         let mut grid = Grid::new();
+        let mut text_bytes = 0;
         while let Some(item) = grid.next(source)? {
             match item {
                 Item::Row { number, .. } => sheet.last_row = number,
@@ -266,7 +268,18 @@ impl Model {
                             sheet.shared.insert(index, (cell.row, cell.column, text));
                         }
                     }
-                    if let Some(marked) = self.marked(&cell) {
+                    if let Some(rich) = self.marked_text(&cell) {
+                        text_bytes += rich.text.len() + rich.font.as_ref().map_or(0, String::len);
+                        if text_bytes > TEMPLATE_TEXT_BYTES_MAX {
+                            return Err(too_many(format_args!(
+                                "the texts with placeholders have more than {TEMPLATE_TEXT_BYTES_MAX} bytes"
+                            )));
+                        }
+                        let marked = Marked {
+                            parsed: parse(&rich.text),
+                            font: rich.font.clone(),
+                            style: cell.style,
+                        };
                         sheet.marked.insert((cell.row, cell.column), marked);
                     }
                 }
@@ -276,8 +289,8 @@ impl Model {
         Ok(())
     }
 
-    /// A cell's text taken apart, if there is anything to it.
-    fn marked(&self, cell: &Cell<'_>) -> Option<Marked> {
+    /// A cell's text, if it may have placeholders.
+    fn marked_text<'a>(&'a self, cell: &'a Cell<'_>) -> Option<&'a Rich> {
         if cell.formula.is_some() {
             return None;
         }
@@ -285,14 +298,7 @@ impl Model {
             Some(index) => self.strings.get(&index)?,
             None => cell.inline.as_ref()?,
         };
-        if !super::placeholder::is_marked(&rich.text) {
-            return None;
-        }
-        Some(Marked {
-            parsed: parse(&rich.text),
-            font: rich.font.clone(),
-            style: cell.style,
-        })
+        super::placeholder::is_marked(&rich.text).then_some(rich)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Placeholders in the text of a cell: `{name}` is a scalar, `{.field}` a field of the unnamed list,
 //! `{list.field}` one of a named list; `\{` and `\}` are braces.
 
-use crate::limits::PLACEHOLDER_CHARS_MAX;
+use crate::limits::{PLACEHOLDER_CHARS_MAX, TEMPLATE_MALFORMED_MAX};
 
 /// A piece of a cell's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,10 @@ pub fn parse(text: &str) -> Parsed {
                     parsed.tokens.push(token);
                 }
                 None => {
-                    parsed.malformed.push(rest[..length].to_owned());
+                    if parsed.malformed.len() < TEMPLATE_MALFORMED_MAX {
+                        let start = rest[..length].chars().take(PLACEHOLDER_CHARS_MAX);
+                        parsed.malformed.push(start.collect());
+                    }
                     plain.push_str(&rest[..length]);
                 }
             }
