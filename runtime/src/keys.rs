@@ -41,7 +41,7 @@ pub fn complete(settings: &mut Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn named(keys: &mut Keys) -> [&mut String; 6] {
+fn named(keys: &mut Keys) -> [&mut String; 7] {
     let Keys {
         users,
         projects,
@@ -49,8 +49,9 @@ fn named(keys: &mut Keys) -> [&mut String; 6] {
         admins,
         worker,
         cookies,
+        callbacks,
     } = keys;
-    [users, projects, sites, admins, worker, cookies]
+    [users, projects, sites, admins, worker, cookies, callbacks]
 }
 
 /// What the file holds, after every key that it lacks (all at the first start, a new one after an update)

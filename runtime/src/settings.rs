@@ -2,10 +2,12 @@
 //! beats the file, the file beats the defaults. What is wrong is reported all at once.
 
 mod check;
+mod keys;
 
 use anyhow::bail;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+pub use keys::Keys;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::domain::quota::Levels;
@@ -162,27 +164,6 @@ pub struct Worker {
 pub struct Metrics {
     /// What `/metrics` wants as a bearer token; empty: nothing.
     pub token: String,
-}
-
-/// Secrets that several machines on one PostgreSQL share; empty ones are generated at first start and kept
-/// in `<data_dir>/keys.toml`.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Keys {
-    pub users: String,
-    pub projects: String,
-    pub sites: String,
-    pub admins: String,
-    /// Between components and worker.
-    pub worker: String,
-    /// Seals cookie jars.
-    pub cookies: String,
-}
-
-impl std::fmt::Debug for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Keys(…)")
-    }
 }
 
 impl std::fmt::Debug for Metrics {

@@ -87,6 +87,7 @@ impl Settings {
             ("admins", &keys.admins),
             ("worker", &keys.worker),
             ("cookies", &keys.cookies),
+            ("callbacks", &keys.callbacks),
         ] {
             let rule = format!("keys.{name}: is empty (generated) or has at least 32 characters");
             require(key.is_empty() || key.len() >= 32, &rule);

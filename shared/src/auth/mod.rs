@@ -1,5 +1,6 @@
-//! Tokens, passwords, signatures, sealed cookie jars. Keys are arguments; nothing here reads configuration.
+//! Tokens, passwords, clients' secrets, signatures, sealed cookie jars. Keys are arguments; nothing here reads configuration.
 
+pub mod callback;
 pub mod password;
 pub mod seal;
 pub mod secret;

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod breaker;
+pub mod client;
 pub mod cookies;
 pub mod egress;
 pub mod file_name;

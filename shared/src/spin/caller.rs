@@ -7,6 +7,7 @@ use crate::domain::account::{Audience, Role};
 use crate::error::{Code, Error, Result};
 use crate::store::projects::{self, Project};
 use crate::store::sessions;
+use crate::store::tickets::Bearer;
 use crate::store::users::User;
 
 /// The variable that holds an audience's key.
@@ -49,10 +50,45 @@ pub async fn authenticate_admin(call: &mut Call, role: Role) -> Result<User> {
 
 /// The project behind the request. Errors: 40101, also for a disabled one; 40102.
 pub async fn authenticate_project(call: &mut Call) -> Result<Project> {
+    Ok(project_of_token(call).await?.0)
+}
+
+/// With when the token was issued, milliseconds.
+async fn project_of_token(call: &mut Call) -> Result<(Project, i64)> {
     let claims = claims(call, Audience::Projects, now_ms() / 1000).await?;
-    projects::of_token(call.database().await?, &claims.sub, claims.iat * 1000)
-        .await?
-        .ok_or_else(token::bad_token)
+    let issued_at = claims.iat * 1000;
+    let project = projects::of_token(call.database().await?, &claims.sub, issued_at).await?;
+    Ok((project.ok_or_else(token::bad_token)?, issued_at))
+}
+
+/// Who has tasks: a user has downloads, a project has exports.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// As in a task's `owner_id`.
+    pub owner_id: String,
+    pub bearer: Bearer,
+}
+
+/// The user or the project behind the request. Errors: 40101, 40102.
+pub async fn authenticate_owner(call: &mut Call) -> Result<Owner> {
+    match authenticate_session(call, Audience::Users).await {
+        Ok((user, session_id)) => Ok(Owner {
+            owner_id: user.user_id,
+            bearer: Bearer::Session(session_id),
+        }),
+        // What is no user's token may be a project's.
+        Err(error) if error.code == Code::BadToken => {
+            let (project, issued_at) = project_of_token(call).await?;
+            Ok(Owner {
+                owner_id: project.project_id.clone(),
+                bearer: Bearer::Project {
+                    project_id: project.project_id,
+                    issued_at,
+                },
+            })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn claims(call: &Call, audience: Audience, now_s: i64) -> Result<Claims> {

@@ -42,6 +42,21 @@ impl Answer {
         Self::ok(&serde_json::json!({}))
     }
 
+    /// JSON without the envelope, where a specification says what it is.
+    pub fn bare(status: u16, body: Vec<u8>) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", "application/json".into())],
+            body,
+        }
+    }
+
+    /// The same; no cache keeps it, for it holds a secret.
+    pub fn unkept(mut self) -> Self {
+        self.headers.push(("cache-control", "no-store".to_owned()));
+        self
+    }
+
     /// 307: the same request, there.
     pub fn elsewhere(location: String) -> Self {
         Self {
@@ -54,7 +69,7 @@ impl Answer {
         }
     }
 
-    fn failure(error: &Error) -> Self {
+    pub(super) fn failure(error: &Error) -> Self {
         let mut headers = vec![("content-type", "application/json".to_owned())];
         if let Some(seconds) = error.retry_after_s {
             headers.push(("retry-after", seconds.to_string()));

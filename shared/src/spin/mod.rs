@@ -1,7 +1,9 @@
-//! What a component needs of Spin: the handler prelude ([`http`]), the caller ([`caller`]), logins ([`login`]), variables,
+//! What a component needs of Spin: the handler prelude ([`http`]), the caller ([`caller`]), logins ([`login`]),
+//! machine clients ([`client`]), variables,
 //! the clock, and the Spin adapters of the store.
 
 pub mod caller;
+pub mod client;
 pub mod database;
 pub mod http;
 pub mod login;

@@ -27,6 +27,25 @@ pub async fn count(database: &dyn Database, subject: &str, now: i64) -> Result<(
     ))
 }
 
+/// How often `subject` has failed in its window and when the window ends; nothing is counted.
+pub async fn failures(database: &dyn Database, subject: &str, now: i64) -> Result<(i64, i64)> {
+    let window_ms = LOGIN_WINDOW_S * 1000;
+    let rows = database
+        .query(
+            "SELECT failures, window_started_at FROM login_attempts \
+             WHERE subject = $1 AND window_started_at > $2",
+            &[subject.into(), (now - window_ms).into()],
+        )
+        .await?;
+    match rows.first() {
+        None => Ok((0, now)),
+        Some(row) => Ok((
+            row.get("failures")?,
+            row.get::<i64>("window_started_at")? + window_ms,
+        )),
+    }
+}
+
 /// Takes one attempt back after it turned out to be good.
 pub async fn forgive(database: &dyn Database, subject: &str) -> Result<()> {
     database

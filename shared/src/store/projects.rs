@@ -117,6 +117,13 @@ pub async fn find(database: &dyn Database, project_id: &str) -> Result<Option<Pr
     rows.first().map(project_from).transpose()
 }
 
+/// The project of exactly this name, also a disabled one.
+pub async fn find_by_name(database: &dyn Database, name: &str) -> Result<Option<Project>> {
+    let sql = format!("SELECT {COLUMNS} FROM projects WHERE name = $1");
+    let rows = database.query(&sql, &[name.into()]).await?;
+    rows.first().map(project_from).transpose()
+}
+
 /// The project of a token that was issued at `issued_at`; `None` when it does not count (any more).
 pub async fn of_token(
     database: &dyn Database,

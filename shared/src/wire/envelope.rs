@@ -5,7 +5,7 @@ use crate::error::Error;
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Envelope<'a, T> {
+pub struct Envelope<'a, T> {
     code: u16,
     message: &'a str,
     data: T,
@@ -20,15 +20,23 @@ pub fn success(data: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     })
 }
 
-/// A failure; the cause stays out.
+/// What a failure says; the cause stays out.
+pub type Failed<'a> = Envelope<'a, &'a Option<serde_json::Value>>;
+
+impl<'a> Failed<'a> {
+    pub fn new(error: &'a Error) -> Self {
+        Self {
+            code: error.code.number(),
+            message: &error.message,
+            data: &error.data,
+        }
+    }
+}
+
+/// A failure.
 pub fn failure(error: &Error) -> Vec<u8> {
     // Text, numbers and parsed JSON always serialise.
-    serde_json::to_vec(&Envelope {
-        code: error.code.number(),
-        message: &error.message,
-        data: &error.data,
-    })
-    .unwrap_or_default()
+    serde_json::to_vec(&Failed::new(error)).unwrap_or_default()
 }
 
 /// A page of a list.
