@@ -31,7 +31,7 @@ enum Command {
     Work,
     /// Bring the database up to date
     Migrate,
-    /// Manage admins
+    /// Manage admins and projects
     #[command(subcommand)]
     Admin(admin::Command),
     /// Show or write configuration

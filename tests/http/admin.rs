@@ -1,6 +1,7 @@
 //! `/admin/api/v1/…`: the admins' own realm (ID-3, ID-7), dead letters (VA-3).
 
 mod overview;
+mod projects;
 mod proxies;
 mod queue;
 mod tools;
@@ -141,7 +142,7 @@ async fn dead_letters_refuse_bad_input_and_users() {
 }
 
 /// Every route of the admins' realm but its login.
-const ADMINS_ROUTES: [(Method, &str); 16] = [
+const ADMINS_ROUTES: [(Method, &str); 22] = [
     (Method::GET, "/admin/api/v1/queue"),
     (Method::GET, "/admin/api/v1/dead-letters"),
     (Method::POST, "/admin/api/v1/dead-letters/replay"),
@@ -157,6 +158,12 @@ const ADMINS_ROUTES: [(Method, &str); 16] = [
     (Method::GET, "/admin/api/v1/findings"),
     (Method::GET, "/admin/api/v1/tools"),
     (Method::PUT, "/admin/api/v1/tools/yt-dlp"),
+    (Method::GET, "/admin/api/v1/projects"),
+    (Method::POST, "/admin/api/v1/projects"),
+    (Method::GET, "/admin/api/v1/projects/{id}"),
+    (Method::PUT, "/admin/api/v1/projects/{id}"),
+    (Method::DELETE, "/admin/api/v1/projects/{id}"),
+    (Method::POST, "/admin/api/v1/projects/{id}/secret"),
     (Method::PATCH, "/admin/api/v1/queue"),
 ];
 

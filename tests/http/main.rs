@@ -12,6 +12,7 @@ mod files;
 mod metrics;
 mod openapi;
 mod parse;
+mod projects;
 mod quota;
 mod settings;
 mod sites;

@@ -1,10 +1,11 @@
 //! Routes: `/api/v1/auth/register`, `/api/v1/auth/login`, `/api/v1/auth/refresh`, `/api/v1/auth/logout`,
-//! `/api/v1/auth/profile`, `/api/v1/auth/password`.
+//! `/api/v1/auth/profile`, `/api/v1/auth/password`, `/api/v1/auth/token`.
 
 use shared::auth::password;
 use shared::auth::token::{self, Purpose};
 use shared::domain::account::{Audience, Email, Password, Role, nickname};
 use shared::spin::caller::authenticate;
+use shared::spin::client;
 use shared::spin::http::{Answer, Call, answer};
 use shared::spin::login::{check_password, open_session, tokens};
 use shared::spin::{new_id, now_ms, variable};
@@ -33,6 +34,7 @@ async fn route(call: &mut Call) -> Result<Answer> {
         ["logout"] => logout(call).await,
         ["profile"] => profile(call).await,
         ["password"] => change_password(call).await,
+        ["token"] => client::grant_token(call).await,
         _ => Err(Error::not_found("route")),
     }
 }

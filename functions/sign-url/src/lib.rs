@@ -6,12 +6,12 @@ use shared::domain::account::Audience;
 use shared::domain::file_name::as_path_segment;
 use shared::domain::task::Status;
 use shared::limits::WS_TICKET_S;
-use shared::spin::caller::{authenticate, authenticate_session};
+use shared::spin::caller::{authenticate, authenticate_owner};
 use shared::spin::http::{Answer, Call, answer};
 use shared::spin::task::own_task;
 use shared::spin::{now_ms, variable};
 use shared::store::tasks::Task;
-use shared::store::tickets::{self, Bearer};
+use shared::store::tickets;
 use shared::wire::task::{FileUrlRequest, TaskAnswer};
 use shared::wire::time::rfc3339;
 use shared::{Code, Error, Result};
@@ -28,11 +28,8 @@ async fn route(call: &mut Call) -> Result<Answer> {
     let path: Vec<&str> = segments.iter().skip(2).map(String::as_str).collect();
     match path.as_slice() {
         ["tasks", id, "url"] => temporary_url(call, id).await,
-        ["files", id] => permanent_url(call, "task_id", id).await,
-        ["download", "file"] => {
-            let id = call.query("history_id").unwrap_or_default().to_owned();
-            permanent_url(call, "history_id", &id).await
-        }
+        ["files", id] => permanent_url(call, id).await,
+        ["download", "file"] => file_of_history(call).await,
         ["ws", "ticket"] => ticket(call).await,
         _ => Err(Error::not_found("route")),
     }
@@ -40,17 +37,27 @@ async fn route(call: &mut Call) -> Result<Answer> {
 
 async fn temporary_url(call: &mut Call, id: &str) -> Result<Answer> {
     call.allow(&[Method::POST])?;
-    let user = authenticate(call, Audience::Users).await?;
+    let owner = authenticate_owner(call).await?;
     let request: FileUrlRequest = call.json_if_any().await?;
-    let task = own_task(call, "task_id", id, &user.user_id).await?;
+    let task = own_task(call, "task_id", id, &owner.owner_id).await?;
     let (url, expires_s) = signed_url(&task, request.file_name.as_deref()).await?;
     Answer::ok(&serde_json::json!({ "url": url, "expires_at": rfc3339(expires_s * 1000) }))
 }
 
-async fn permanent_url(call: &mut Call, field: &str, id: &str) -> Result<Answer> {
+async fn permanent_url(call: &mut Call, id: &str) -> Result<Answer> {
+    call.allow(&[Method::GET])?;
+    let owner = authenticate_owner(call).await?;
+    let task = own_task(call, "task_id", id, &owner.owner_id).await?;
+    let (url, _) = signed_url(&task, None).await?;
+    Ok(Answer::elsewhere(url))
+}
+
+/// Only users have a history.
+async fn file_of_history(call: &mut Call) -> Result<Answer> {
     call.allow(&[Method::GET])?;
     let user = authenticate(call, Audience::Users).await?;
-    let task = own_task(call, field, id, &user.user_id).await?;
+    let id = call.query("history_id").unwrap_or_default().to_owned();
+    let task = own_task(call, "history_id", &id, &user.user_id).await?;
     let (url, _) = signed_url(&task, None).await?;
     Ok(Answer::elsewhere(url))
 }
@@ -98,10 +105,9 @@ async fn signed_url(task: &Task, file_name: Option<&str>) -> Result<(String, i64
 
 async fn ticket(call: &mut Call) -> Result<Answer> {
     call.allow(&[Method::POST])?;
-    let (_, session_id) = authenticate_session(call, Audience::Users).await?;
+    let bearer = authenticate_owner(call).await?.bearer;
     let ticket = secret::random()?;
     let expires_at = now_ms() + WS_TICKET_S * 1000;
-    let bearer = Bearer::Session(session_id);
     let database = call.database().await?;
     tickets::insert(database, &secret::sha256(&ticket), &bearer, expires_at).await?;
     Answer::ok(&serde_json::json!({ "ticket": ticket, "expires_in": WS_TICKET_S }))

@@ -5,12 +5,13 @@ use shared::domain::account::Audience;
 use shared::domain::page::Page;
 use shared::domain::quota::reset_at;
 use shared::domain::task::Status;
-use shared::spin::caller::authenticate;
+use shared::spin::caller::{Owner, authenticate, authenticate_owner};
 use shared::spin::http::{Answer, Call, answer};
 use shared::spin::now_ms;
 use shared::spin::task::own_task;
 use shared::store::quotas;
 use shared::store::tasks::{self, Filter, Task};
+use shared::store::tickets::Bearer;
 use shared::wire::envelope::List;
 use shared::wire::history::{self, HistoryItem, StatsAnswer};
 use shared::wire::quota::QuotaAnswer;
@@ -19,6 +20,7 @@ use shared::wire::time::rfc3339;
 use shared::{Code, Error, Result};
 use spin_sdk::http::{IntoResponse, Method, Request};
 use spin_sdk::http_service;
+use uuid::Uuid;
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -42,8 +44,11 @@ async fn route(call: &mut Call) -> Result<Answer> {
 
 async fn list(call: &mut Call) -> Result<Answer> {
     call.allow(&[Method::GET])?;
-    let user = authenticate(call, Audience::Users).await?;
+    let owner = authenticate_owner(call).await?;
     let page = Page::parse(call.query("page"), call.query("page_size"))?;
+    if let Some(id) = call.query("project_id") {
+        check_project(&owner, id)?;
+    }
     let kind = match call.query("kind") {
         None => None,
         Some(kind @ ("video" | "export")) => Some(kind.to_owned()),
@@ -59,7 +64,18 @@ async fn list(call: &mut Call) -> Result<Answer> {
         name: call.query("name").map(str::to_owned),
         overdue: None,
     };
-    answer_list(call, &user.user_id, &filter, page, TaskAnswer::from_task).await
+    answer_list(call, &owner.owner_id, &filter, page, TaskAnswer::from_task).await
+}
+
+/// Nobody but the project itself sees its tasks here. Errors: 40001, 40301.
+fn check_project(owner: &Owner, id: &str) -> Result<()> {
+    let wanted = Uuid::try_parse(id)
+        .map_err(|_| Error::invalid("project_id", "This is not an id."))?
+        .to_string();
+    match &owner.bearer {
+        Bearer::Project { project_id, .. } if *project_id == wanted => Ok(()),
+        _ => Err(Error::forbidden("project")),
+    }
 }
 
 async fn answer_list<T: serde::Serialize>(
@@ -80,8 +96,8 @@ async fn answer_list<T: serde::Serialize>(
 
 async fn one(call: &mut Call, id: &str) -> Result<Answer> {
     call.allow(&[Method::GET, Method::DELETE])?;
-    let user = authenticate(call, Audience::Users).await?;
-    let task = own_task(call, "task_id", id, &user.user_id).await?;
+    let owner = authenticate_owner(call).await?;
+    let task = own_task(call, "task_id", id, &owner.owner_id).await?;
     if call.method == Method::DELETE {
         return delete(call, &task).await;
     }
@@ -98,8 +114,8 @@ async fn delete(call: &mut Call, task: &Task) -> Result<Answer> {
 
 async fn cancel(call: &mut Call, id: &str) -> Result<Answer> {
     call.allow(&[Method::POST])?;
-    let user = authenticate(call, Audience::Users).await?;
-    let task = own_task(call, "task_id", id, &user.user_id).await?;
+    let owner = authenticate_owner(call).await?;
+    let task = own_task(call, "task_id", id, &owner.owner_id).await?;
     let cancelled = tasks::cancel(call.database().await?, &task.task_id, now_ms()).await?;
     match cancelled {
         Some(task) => Answer::ok(&TaskAnswer::from_task(&task)?),

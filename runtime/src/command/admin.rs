@@ -1,6 +1,7 @@
 //! `wharf admin create`: the first admin comes from here, never from a default password (ID-7).
+//! `wharf admin project`: [`super::project`].
 
-use super::parts;
+use super::{parts, project};
 use crate::clock::now_ms;
 use crate::settings::Flags;
 use anyhow::{Context, bail};
@@ -22,19 +23,34 @@ pub enum Command {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Manage the projects that export
+    #[command(subcommand)]
+    Project(project::Command),
 }
 
 pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<()> {
-    let Command::Create {
-        email,
-        role,
-        password_stdin,
-    } = command;
-    let role = match Role::parse(&role) {
+    match command {
+        Command::Create {
+            email,
+            role,
+            password_stdin,
+        } => create(flags, &email, &role, password_stdin, json).await,
+        Command::Project(command) => project::run(flags, command, json).await,
+    }
+}
+
+async fn create(
+    flags: &Flags,
+    email: &str,
+    role: &str,
+    password_stdin: bool,
+    json: bool,
+) -> anyhow::Result<()> {
+    let role = match Role::parse(role) {
         Ok(role) if role.audience() == Audience::Admins => role,
         _ => bail!("The role is admin or reviewer."),
     };
-    let email = Email::parse(&email)?;
+    let email = Email::parse(email)?;
     let chosen = if password_stdin {
         read_password()?
     } else {

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod config;
 pub mod migrate;
+pub mod project;
 pub mod serve;
 pub mod up;
 pub mod work;

@@ -148,8 +148,10 @@ pub fn variables(
         ("quota_user", settings.quota.user.to_string()),
         ("quota_vip", settings.quota.vip.to_string()),
         ("users_key", settings.keys.users.clone()),
+        ("projects_key", settings.keys.projects.clone()),
         ("admins_key", settings.keys.admins.clone()),
         ("cookies_key", settings.keys.cookies.clone()),
+        ("callbacks_key", settings.keys.callbacks.clone()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
