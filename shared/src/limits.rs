@@ -377,6 +377,8 @@ pub const TEMPLATE_BLOCKS_MAX: usize = 200;
 pub const TEMPLATE_MERGES_MAX: usize = 10_000;
 /// Ranges that one range in rows of a template becomes, where it covers only some rows of an element.
 pub const TEMPLATE_AREAS_MAX: u64 = 500;
+/// Sheets that one list of a template may take.
+pub const TEMPLATE_SHEETS_MAX: u64 = 200;
 /// What a template writes for one element of a list, bytes of XML.
 pub const TEMPLATE_ELEMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A sheet of a filled template without the rows that are repeated, bytes of XML: it is held in memory.

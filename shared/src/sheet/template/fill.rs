@@ -11,6 +11,7 @@ use super::shift::Shift;
 use super::styles::Styles;
 use super::values::Scalars;
 use super::{Start, Template};
+use crate::limits::TEMPLATE_SHEETS_MAX;
 use crate::sheet::columns::Columns;
 use crate::sheet::parts::Parts;
 use crate::sheet::{Finished, Page, Result, SheetError, Writer};
@@ -153,7 +154,8 @@ impl Fill {
         let mut most = 1;
         for list in lists {
             let count = match (list.as_str(), when, &self.position.named) {
-                ("", When::Before(expected), _) => expected?,
+                // More than that fits nowhere, and calculates badly.
+                ("", When::Before(expected), _) => expected?.min(u64::from(u32::MAX)),
                 ("", When::After, _) => self.position.rows,
                 (name, _, Some(named)) => named.get(name).copied().unwrap_or_default(),
                 (_, When::Before(_), None) => return None,
@@ -187,6 +189,7 @@ impl Fill {
             && let [stretch] = shift.stretches.as_mut_slice()
             && let Some(copies) = stretch.copies
         {
+            let copies = copies.min(capacity.saturating_mul(TEMPLATE_SHEETS_MAX));
             shift.further = overflow::further(self.model(), index, capacity, copies);
             stretch.copies = Some(copies.min(capacity));
         }

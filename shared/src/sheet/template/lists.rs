@@ -2,7 +2,7 @@
 
 use super::fill::{Fill, FillBlock};
 use super::shift::too_many_rows;
-use crate::limits::{SEGMENT_BYTES, TEMPLATE_PROBLEMS_MAX};
+use crate::limits::{SEGMENT_BYTES, TEMPLATE_PROBLEMS_MAX, TEMPLATE_SHEETS_MAX};
 use crate::sheet::columns::Columns;
 use crate::sheet::parts::{Form, Parts};
 use crate::sheet::rows::{self, Cell, Rows};
@@ -139,6 +139,9 @@ impl FillBlock {
             Some(capacity) => (element / capacity, element % capacity),
             None => (0, element),
         };
+        if sheet >= TEMPLATE_SHEETS_MAX {
+            return Err(too_many_rows());
+        }
         if self.text.len() >= SEGMENT_BYTES || sheet != self.sheet_number {
             self.flush(parts)?;
             self.sheet_number = sheet;

@@ -118,10 +118,9 @@ impl<'a> Sheets<'a> {
 
     /// Where a sheet of the template stands now.
     fn moved(&self, place: usize) -> usize {
-        place
-            + (0..place)
-                .map(|before| self.new_of(before).len())
-                .sum::<usize>()
+        let before = 0..place.min(self.indices.len());
+        let new: usize = before.map(|before| self.new_of(before).len()).sum();
+        place.saturating_add(new)
     }
 
     /// A sheet with its new ones, or the view that names sheets by their place.
@@ -205,7 +204,7 @@ impl<'a> Sheets<'a> {
         put(self.moved(place), &on_sheet(&text, name, shift)?)?;
         for (number, sheet) in new.iter().enumerate() {
             let text = on_sheet(&text, &sheet.name, &sheet.shift)?;
-            put(self.moved(place) + number + 1, &text)?;
+            put(self.moved(place).saturating_add(number + 1), &text)?;
         }
         Ok(true)
     }
@@ -292,6 +291,11 @@ mod tests {
             (
                 "<workbook><sheets><sheet/></sheets><calcPr calcId=\"1\" fullCalcOnLoad=\"0\"/></workbook>",
                 "<workbook><sheets><sheet/></sheets><calcPr calcId=\"1\" fullCalcOnLoad=\"1\"/></workbook>",
+            ),
+            (
+                "<workbook><workbookView activeTab=\"18446744073709551615\"/><sheets><sheet/></sheets><calcPr/></workbook>",
+                "<workbook><workbookView activeTab=\"18446744073709551615\"/><sheets><sheet/></sheets>\
+                 <calcPr fullCalcOnLoad=\"1\"/></workbook>",
             ),
             (
                 "<x:workbook><x:sheets/><x:definedNames/><x:oleSize/></x:workbook>",

@@ -116,6 +116,13 @@ fn a_list_that_just_fits_stays_on_its_sheet() {
 }
 
 #[test]
+fn a_list_does_not_take_sheets_without_end() {
+    // A sheet takes one element.
+    assert_eq!(code(filled(200, 4, "long")), "none");
+    assert_eq!(code(filled(201, 4, "long")), "too_many_rows_for_template");
+}
+
+#[test]
 fn what_is_not_simple_enough_is_refused() {
     for template in ["orders", "cards", "table"] {
         // A card has a formula over both of its rows, which may go on; a table of Excel may not.

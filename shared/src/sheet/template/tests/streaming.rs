@@ -71,6 +71,7 @@ fn formulas_that_need_the_number_of_rows_are_refused_without_it() {
     assert_eq!(refusal(None), "expected_rows_needed");
     assert_eq!(refusal(Some(3)), "rows_differ_from_total");
     assert_eq!(refusal(Some(2)), "none");
+    assert_eq!(refusal(Some(u64::MAX)), "rows_differ_from_total");
     // Nothing there asks for it, so nothing depends on it.
     assert_eq!(code(try_fill(fixture("cards"), with(Some(3)))), "none");
 }
