@@ -102,7 +102,10 @@ impl<'a> Sheets<'a> {
                 sheets.indices.push(shifts.find(&name));
                 let id = attribute(&tag, "sheetId")?.unwrap_or_default();
                 let id: u32 = id.parse().unwrap_or_default();
-                sheets.next_id = sheets.next_id.max(id.saturating_add(1));
+                // Beyond this no new one can collide with it.
+                if id < u32::MAX / 2 {
+                    sheets.next_id = sheets.next_id.max(id + 1);
+                }
             }
         }
         Ok(sheets)
