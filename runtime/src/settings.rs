@@ -2,9 +2,11 @@
 //! beats the file, the file beats the defaults. What is wrong is reported all at once.
 
 mod check;
+mod exports;
 mod keys;
 
 use anyhow::bail;
+pub use exports::Exports;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 pub use keys::Keys;
@@ -32,6 +34,7 @@ pub struct Settings {
     pub trusted_proxies: Vec<String>,
     pub egress: Egress,
     pub media: Media,
+    pub exports: Exports,
     pub queue: Queue,
     pub files: Files,
     pub delivery: Delivery,
@@ -243,8 +246,9 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-const SECTIONS: [&str; 10] = [
-    "egress", "media", "queue", "files", "delivery", "worker", "metrics", "proxy", "quota", "keys",
+const SECTIONS: [&str; 11] = [
+    "egress", "media", "exports", "queue", "files", "delivery", "worker", "metrics", "proxy",
+    "quota", "keys",
 ];
 const TOP: [&str; 5] = [
     "listen",
@@ -279,6 +283,7 @@ impl Settings {
                 .0,
             egress: section(&figment, "egress", &mut wrong),
             media: section(&figment, "media", &mut wrong),
+            exports: section(&figment, "exports", &mut wrong),
             queue: section(&figment, "queue", &mut wrong),
             files: section(&figment, "files", &mut wrong),
             delivery: section(&figment, "delivery", &mut wrong),

@@ -138,6 +138,7 @@ async fn hold_task(handle: &Handle, user_id: &str) -> shared::Result<Held> {
         request_id: "request".to_owned(),
         site: "media.example".to_owned(),
         quota: None,
+        callback: None,
         now,
     };
     tasks::submit(&*database, &task).await?;

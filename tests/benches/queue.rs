@@ -115,6 +115,7 @@ async fn cycle(database: &dyn Database, worker_id: &str) -> shared::Result<()> {
         request_id: "request".to_owned(),
         site: "media.example".to_owned(),
         quota: None,
+        callback: None,
         now: now_ms(),
     };
     tasks::submit(database, &task).await?;

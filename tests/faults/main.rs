@@ -2,6 +2,7 @@
 
 mod crash;
 mod disk;
+mod exports;
 mod fairness;
 mod media_servers;
 mod proxies;

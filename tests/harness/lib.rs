@@ -3,10 +3,12 @@
 
 mod answer;
 mod app;
+mod business;
 mod caller;
 mod clips;
 mod contract;
 mod database;
+mod exports;
 pub mod figures;
 mod media_routes;
 mod media_server;
@@ -19,6 +21,7 @@ mod wait;
 
 pub use answer::Answer;
 pub use app::{Builder, TestApp};
+pub use business::{Asked, Business, Manners, Told, row};
 pub use caller::{Caller, Tokens, User};
 pub use clips::{Clip, clip, hls_folder, ladder_folder};
 pub use contract::Contract;

@@ -26,11 +26,17 @@ impl<'a> std::ops::Deref for Project<'a> {
 impl TestApp {
     /// A new project whose name begins with this, and that may name these hosts.
     pub async fn project(&self, name: &str, hosts: &[&str]) -> Project<'_> {
+        self.project_within(name, hosts, &[]).await
+    }
+
+    /// The same, with flags that set its limits.
+    pub async fn project_within(&self, name: &str, hosts: &[&str], limits: &[&str]) -> Project<'_> {
         let name = format!("{name} {}", unique());
         let mut arguments = vec!["create", &name];
         for host in hosts {
             arguments.extend(["--allow", host]);
         }
+        arguments.extend(limits);
         let made = self.admin_project(&arguments);
         let text = |field: &str| made[field].as_str().expect("a text").to_owned();
         let (client_id, client_secret) = (text("client_id"), text("client_secret"));

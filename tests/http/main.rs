@@ -7,6 +7,7 @@ mod bodies;
 mod cookies;
 mod delivery;
 mod download;
+mod exports;
 mod extras;
 mod files;
 mod metrics;

@@ -75,6 +75,7 @@ fn new_task(owner_id: &str) -> NewTask {
         request_id: "request".to_owned(),
         site: "media.example".to_owned(),
         quota: None,
+        callback: None,
         now: NOW,
     }
 }

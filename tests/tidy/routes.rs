@@ -190,8 +190,8 @@ fn evidence(grant: &str) -> &'static [&'static str] {
         ],
         "sites_key" => &["Audience::Sites"],
         "admins_key" => &["Audience::Admins", "authenticate_admin"],
-        "worker_url" | "worker_token" => &["worker::parse", "worker::fetch"],
-        "egress_allow" => &["check_egress"],
+        "worker_url" | "worker_token" => &["worker::parse", "worker::page", "worker::fetch"],
+        "egress_allow" => &["check_egress", "check_hosts"],
         "quota_user" | "quota_vip" => &["quota::place"],
         _ => &[],
     }

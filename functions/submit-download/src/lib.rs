@@ -38,6 +38,7 @@ async fn submit(call: &mut Call) -> Result<Answer> {
         request_id: call.request_id.clone(),
         site: url.site(),
         quota: Some(quota::place(&user, now).await?),
+        callback: None,
         now,
     };
     let task_id = tasks::submit(call.database().await?, &task).await?;

@@ -145,6 +145,10 @@ pub fn variables(
         ("files_keys", settings.files.kids.clone()),
         ("url_ttl_s", settings.files.url_ttl_s.to_string()),
         ("egress_allow", settings.egress.allow.join(",")),
+        (
+            "export_sync_max_rows",
+            settings.exports.sync_max_rows.to_string(),
+        ),
         ("quota_user", settings.quota.user.to_string()),
         ("quota_vip", settings.quota.vip.to_string()),
         ("users_key", settings.keys.users.clone()),

@@ -2,6 +2,7 @@
 
 use super::page::Page;
 use crate::worker::Worker;
+use crate::worker::queue::Kind;
 use prometheus_client::metrics::counter::Counter;
 use shared::domain::breaker::State;
 use std::sync::atomic::Ordering;
@@ -9,20 +10,60 @@ use std::sync::atomic::Ordering;
 /// Counted as it happens.
 #[derive(Default)]
 pub struct WorkerCounts {
-    /// Attempts that brought the file.
-    pub succeeded: Counter,
-    /// Attempts that ended their task with a permanent error.
-    pub failed: Counter,
-    /// Attempts that spent the last retry.
-    pub dead: Counter,
-    /// Attempts that put their task back into the queue after an error that may pass.
-    pub retried: Counter,
-    /// Attempts whose task was cancelled or deleted meanwhile.
-    pub cancelled: Counter,
-    /// Attempts that broke off because the claim was no longer this worker's.
-    pub lost: Counter,
+    pub downloads: TaskCounts,
+    pub exports: TaskCounts,
+    /// Rows that were written into files of exports.
+    pub export_rows: Counter,
+    pub callbacks: CallbackCounts,
     /// Tasks of dead workers that this one moved.
     pub rescued: Counter,
+}
+
+/// How attempts at tasks of one kind ended.
+#[derive(Default)]
+pub struct TaskCounts {
+    /// They brought the file.
+    pub succeeded: Counter,
+    /// They ended their task with a permanent error.
+    pub failed: Counter,
+    /// They spent the last retry.
+    pub dead: Counter,
+    /// They put their task back into the queue after an error that may pass.
+    pub retried: Counter,
+    /// Their task was cancelled or deleted meanwhile.
+    pub cancelled: Counter,
+    /// The claim was no longer this worker's.
+    pub lost: Counter,
+}
+
+/// How attempts to deliver callbacks ended.
+#[derive(Default)]
+pub struct CallbackCounts {
+    pub delivered: Counter,
+    pub retried: Counter,
+    pub given_up: Counter,
+}
+
+impl WorkerCounts {
+    pub fn of(&self, kind: Kind) -> &TaskCounts {
+        match kind {
+            Kind::Video => &self.downloads,
+            Kind::Export => &self.exports,
+        }
+    }
+}
+
+impl TaskCounts {
+    fn lines(&self) -> [(&'static str, u64); 6] {
+        [
+            ("succeeded", self.succeeded.get()),
+            ("failed", self.failed.get()),
+            ("dead", self.dead.get()),
+            ("retried", self.retried.get()),
+            ("cancelled", self.cancelled.get()),
+            ("lost", self.lost.get()),
+        ]
+    }
 }
 
 /// A line per metric.
@@ -32,13 +73,32 @@ pub(super) fn write(page: &mut Page, worker: &Worker) {
         "download_task",
         "Attempts at downloads that ended on this worker",
         "outcome",
+        counts.downloads.lines(),
+    );
+    page.counters(
+        "export_task",
+        "Attempts at exports that ended on this worker",
+        "outcome",
+        counts.exports.lines(),
+    );
+    page.counter(
+        "export_rows",
+        "Rows that this worker wrote into files of exports",
+        counts.export_rows.get(),
+    );
+    page.gauge(
+        "active_export_count",
+        "Exports under way on this worker",
+        worker.active(Kind::Export) as f64,
+    );
+    page.counters(
+        "callbacks",
+        "Attempts of this worker to tell a project that a task has ended",
+        "outcome",
         [
-            ("succeeded", counts.succeeded.get()),
-            ("failed", counts.failed.get()),
-            ("dead", counts.dead.get()),
-            ("retried", counts.retried.get()),
-            ("cancelled", counts.cancelled.get()),
-            ("lost", counts.lost.get()),
+            ("delivered", counts.callbacks.delivered.get()),
+            ("retried", counts.callbacks.retried.get()),
+            ("given_up", counts.callbacks.given_up.get()),
         ],
     );
     page.counter(
@@ -59,7 +119,7 @@ pub(super) fn write(page: &mut Page, worker: &Worker) {
     page.gauge(
         "active_download_count",
         "Downloads under way on this worker",
-        worker.active_downloads() as f64,
+        worker.active(Kind::Video) as f64,
     );
     page.gauge(
         "active_download_limit",

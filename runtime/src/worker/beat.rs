@@ -38,7 +38,7 @@ fn state(worker: &Worker) -> WorkerState {
     WorkerState {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         concurrency: number(worker.settings.media.concurrency as u64),
-        running: number(worker.running().len() as u64),
+        running: number(worker.active(queue::Kind::Video) as u64),
         is_ready: worker.ytdlp.is_ready(),
         disk_usage_percent: usage.percent(),
         disk_total_bytes: number(usage.total_bytes),

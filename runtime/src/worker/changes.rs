@@ -29,7 +29,7 @@ async fn watch(worker: &Worker, pool: &SqlitePool) {
             () = worker.stop.cancelled() => return,
             changed = versions.changed() => if changed.is_err() { return },
         }
-        worker.wake.notify_one();
+        worker.wake();
         match publish_since(worker, seen_until - LOOK_BACK_MS).await {
             Ok(until) => seen_until = until.max(seen_until),
             Err(error) => tracing::error!(%error, "could not read changed tasks"),
@@ -72,12 +72,12 @@ async fn listen(worker: &Worker, database: &PostgresDatabase) {
         };
         let Some((task_id, status)) = notice.split_once(' ') else {
             // The connection was lost and is back: whatever was said meanwhile is unknown.
-            worker.wake.notify_one();
+            worker.wake();
             worker.hub.reset();
             continue;
         };
         if status == "queued" {
-            worker.wake.notify_one();
+            worker.wake();
         }
         if let Err(error) = publish_one(worker, task_id).await {
             tracing::error!(%error, "could not read a changed task");

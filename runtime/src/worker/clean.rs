@@ -7,10 +7,14 @@ use crate::clock::now_ms;
 use shared::Result;
 use shared::domain::quota;
 use shared::limits::{
-    CANCEL_POLL_MS, DISK_LOOK_MS, PROXY_EVENT_MS, SITE_FORGIVEN_MS, WORKER_GONE_MS,
+    CALLBACK_KEPT_MS, CANCEL_POLL_MS, DISK_LOOK_MS, EXPORT_ORPHANED_MS, PROXY_EVENT_MS,
+    SITE_FORGIVEN_MS, TEMPLATE_DELETED_MS, WORKER_GONE_MS,
 };
 use shared::store::files::{self, Disposable};
-use shared::store::{duties, logins, parses, proxies, quotas, sessions, sites, tickets, workers};
+use shared::store::{
+    callbacks, duties, exports, logins, parses, proxies, quotas, sessions, sites, templates,
+    tickets, workers,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,6 +85,9 @@ async fn run_one(worker: &Worker) -> Result<bool> {
     sites::purge(database, now - SITE_FORGIVEN_MS).await?;
     proxies::purge(database, now - PROXY_EVENT_MS).await?;
     workers::purge(database, now - WORKER_GONE_MS).await?;
+    exports::purge(database, now - EXPORT_ORPHANED_MS).await?;
+    templates::purge(database, now - TEMPLATE_DELETED_MS).await?;
+    callbacks::purge(database, now - CALLBACK_KEPT_MS).await?;
     if expired + orphans > 0 {
         tracing::info!(expired, orphans, "cleaned up");
     }

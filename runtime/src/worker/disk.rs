@@ -115,7 +115,7 @@ pub async fn run(worker: Arc<Worker>) {
                     say(word, usage.percent());
                     said = word;
                     // Tasks that waited for room may begin.
-                    worker.wake.notify_one();
+                    worker.wake();
                 }
             }
             Err(error) => tracing::error!(%error, "could not see how full the disk is"),

@@ -1,16 +1,17 @@
-//! From a downloaded file, with its subtitles and thumbnail, to a finished task, in steps that can be broken
-//! off anywhere (VA-7): hash → note (`finish.json`, synced) → rename to the final place → row → remove the
+//! From a downloaded file, with its subtitles and thumbnail, or a written export, to a finished task, in steps
+//! that can be broken off anywhere (VA-7): hash → note (`finish.json`, synced) → rename to the final place → row → remove the
 //! work folder.
 //! Whoever resumes finds the note and goes on from there; the final place follows from the task alone, so
 //! there is never a second file.
+
+mod disk;
 
 use super::Worker;
 use super::ytdlp::{Downloaded, FetchedExtra};
 use crate::clock::now_ms;
 use crate::fault;
-use md5::Md5;
+use disk::{blocking, hash, move_to, sync_folder};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use shared::Result;
 use shared::domain::file_name::{beside, sanitise};
 use shared::domain::media::Mode;
@@ -21,11 +22,10 @@ use shared::wire::media::DownloadSpec;
 use shared::wire::task::{Extra, Progress, TaskResult};
 use shared::wire::time::{day, rfc3339};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const NOTE: &str = "finish.json";
-const READ_BYTES: usize = 1 << 20;
 
 /// A file that is hashed and noted, on its way to its place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,9 +39,32 @@ pub struct Ready {
     file_size: i64,
     md5: String,
     sha256: String,
+    /// How long it is kept, milliseconds; `None`: until it is deleted.
+    keep_ms: Option<i64>,
+    /// Of an export.
+    table: Option<TableFacts>,
     /// What goes with it.
     #[serde(default)]
     extras: Vec<ReadyExtra>,
+}
+
+/// What an export's file holds (DC-10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableFacts {
+    pub rows: u64,
+    pub rows_declared: u64,
+    pub warnings: Vec<String>,
+}
+
+/// An export's file as it was written, hashed on the way.
+pub struct Written {
+    pub file_name: String,
+    /// In the work folder.
+    pub path: PathBuf,
+    pub file_size: u64,
+    pub md5: String,
+    pub sha256: String,
+    pub table: TableFacts,
 }
 
 /// Subtitles or a thumbnail, hashed and noted.
@@ -60,8 +83,9 @@ pub enum SettleError {
     Store(shared::Error),
 }
 
-/// Hashes the file and writes the note.
-pub async fn prepare(
+/// Hashes a downloaded file and writes the note.
+pub async fn prepare_video(
+    worker: &Worker,
     task: &Task,
     spec: &DownloadSpec,
     folder: &Path,
@@ -87,6 +111,10 @@ pub async fn prepare(
         .filter(|c| !c.is_control())
         .collect();
     let source = downloaded.path;
+    let keep_ms = match spec.mode {
+        Mode::QuickDownload => Some(milliseconds(worker.settings.media.quick_ttl_s)),
+        Mode::Archive => None,
+    };
     let ready = blocking(move || {
         let (file_size, md5, sha256) = hash(&source)?;
         let extras = downloaded.extras.into_iter();
@@ -100,18 +128,64 @@ pub async fn prepare(
             file_size,
             md5,
             sha256,
+            keep_ms,
+            table: None,
         };
-        let fresh = folder.join("finish.json.new");
-        let mut note = File::create(&fresh)?;
-        note.write_all(&serde_json::to_vec(&ready)?)?;
-        note.sync_all()?;
-        fs::rename(&fresh, folder.join(NOTE))?;
-        sync_folder(&folder)?;
+        note(&folder, &ready)?;
         Ok(ready)
     })
     .await?;
     fault::point("finish:hashed");
     Ok(ready)
+}
+
+/// Notes an export's file, which comes hashed.
+pub async fn prepare_export(
+    worker: &Worker,
+    task: &Task,
+    folder: &Path,
+    written: Written,
+) -> io::Result<Ready> {
+    let (stem, extension) = written
+        .file_name
+        .rsplit_once('.')
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    let days = worker.settings.exports.retention_days;
+    let ready = Ready {
+        title: task.name.clone(),
+        file_path: format!(
+            "exports/{}/{}/{stem}_{}.{extension}",
+            task.owner_id,
+            day(task.created_at),
+            task.task_id
+        ),
+        file_name: written.file_name.clone(),
+        source: written.path,
+        file_size: i64::try_from(written.file_size).map_err(io::Error::other)?,
+        md5: written.md5,
+        sha256: written.sha256,
+        keep_ms: Some(milliseconds(u64::from(days) * 24 * 3600)),
+        table: Some(written.table),
+        extras: Vec::new(),
+    };
+    let folder = folder.to_owned();
+    let ready = blocking(move || note(&folder, &ready).map(|()| ready)).await?;
+    fault::point("finish:hashed");
+    Ok(ready)
+}
+
+fn milliseconds(seconds: u64) -> i64 {
+    i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
+}
+
+/// Writes the note, so that it outlives a power cut.
+fn note(folder: &Path, ready: &Ready) -> io::Result<()> {
+    let fresh = folder.join("finish.json.new");
+    let mut note = File::create(&fresh)?;
+    note.write_all(&serde_json::to_vec(ready)?)?;
+    note.sync_all()?;
+    fs::rename(&fresh, folder.join(NOTE))?;
+    sync_folder(folder)
 }
 
 /// Hashes what goes with a file of this path and name.
@@ -193,7 +267,7 @@ pub async fn settle(
     moved.await.map_err(SettleError::Disk)?;
     fault::point("finish:renamed");
     let now = now_ms();
-    let finished = finished(worker, task, ready, now).map_err(SettleError::Store)?;
+    let finished = finished(ready, now).map_err(SettleError::Store)?;
     let recorded = queue::finish(&*worker.database, claim, &finished, now)
         .await
         .map_err(SettleError::Store)?;
@@ -203,12 +277,12 @@ pub async fn settle(
     fault::point("finish:recorded");
     worker.hub.publish(&done);
     let work = worker.task_folder(&task.task_id).join("work");
-    let is_archive = finished.expires_at.is_none();
+    let is_elsewhere = !ready.file_path.starts_with("tmp/");
     let folder = worker.task_folder(&task.task_id);
     let removed = blocking(move || {
         fs::remove_dir_all(&work)?;
-        fs::remove_file(folder.join(super::video::LOCK))?;
-        if is_archive {
+        fs::remove_file(folder.join(super::attempt::LOCK))?;
+        if is_elsewhere {
             fs::remove_dir(&folder)?;
         }
         Ok(())
@@ -250,19 +324,20 @@ async fn lost(
     Ok(false)
 }
 
-fn finished(worker: &Worker, task: &Task, ready: &Ready, now: i64) -> Result<Finished> {
-    let spec = DownloadSpec::from_json(&task.spec)?;
-    let ttl_ms = i64::try_from(worker.settings.media.quick_ttl_s.saturating_mul(1000));
-    let expires_at = match spec.mode {
-        Mode::QuickDownload => Some(now.saturating_add(ttl_ms.unwrap_or(i64::MAX))),
-        Mode::Archive => None,
-    };
+fn finished(ready: &Ready, now: i64) -> Result<Finished> {
+    let expires_at = ready.keep_ms.map(|keep_ms| now.saturating_add(keep_ms));
+    let rows = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let table = ready.table.as_ref();
     let result = TaskResult {
         file_name: ready.file_name.clone(),
         file_size: ready.file_size,
         md5: ready.md5.clone(),
         sha256: ready.sha256.clone(),
-        rows: None,
+        rows: table.map(|table| rows(table.rows)),
+        rows_declared: table.map(|table| rows(table.rows_declared)),
+        warnings: table
+            .map(|table| table.warnings.clone())
+            .unwrap_or_default(),
         expires_at: expires_at.map(rfc3339),
         extras: ready.extras.iter().map(|it| it.extra.clone()).collect(),
     };
@@ -271,6 +346,7 @@ fn finished(worker: &Worker, task: &Task, ready: &Ready, now: i64) -> Result<Fin
         stage: "done".to_owned(),
         downloaded_bytes: Some(ready.file_size),
         total_bytes: Some(ready.file_size),
+        rows: table.map(|table| rows(table.rows)),
         ..Progress::default()
     };
     let json = |value: serde_json::Result<String>| value.map_err(shared::Error::internal);
@@ -282,53 +358,4 @@ fn finished(worker: &Worker, task: &Task, ready: &Ready, now: i64) -> Result<Fin
         file_size: ready.file_size,
         expires_at,
     })
-}
-
-/// Size, MD5 and SHA-256 in one pass.
-fn hash(path: &Path) -> io::Result<(i64, String, String)> {
-    let mut file = File::open(path)?;
-    let mut md5 = Md5::new();
-    let mut sha256 = Sha256::new();
-    let mut buffer = vec![0; READ_BYTES];
-    let mut size = 0;
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        size += i64::try_from(count).map_err(io::Error::other)?;
-        md5.update(&buffer[..count]);
-        sha256.update(&buffer[..count]);
-    }
-    file.sync_all()?;
-    Ok((
-        size,
-        hex::encode(md5.finalize()),
-        hex::encode(sha256.finalize()),
-    ))
-}
-
-/// A rename; where an earlier attempt did it already, nothing.
-fn move_to(source: &Path, target: &Path) -> io::Result<()> {
-    let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    fs::create_dir_all(folder)?;
-    if source.is_file() {
-        fs::rename(source, target)?;
-    } else if !target.is_file() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    sync_folder(folder)
-}
-
-/// Makes names in a folder outlive a power cut.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
 }

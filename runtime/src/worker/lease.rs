@@ -27,8 +27,8 @@ pub async fn run(worker: Arc<Worker>) {
         }
         // Another worker may claim them any moment: let go before that.
         if now_ms() - extended_at > lease * 3 / 4 {
-            for token in worker.running().values() {
-                token.cancel();
+            for running in worker.running().values() {
+                running.stop.cancel();
             }
         }
     }
@@ -50,8 +50,8 @@ async fn run_one(worker: &Worker, extended_at: i64) -> Result<i64> {
         )
     };
     for claim in started.iter().filter(|claim| !held.contains(claim)) {
-        if let Some(token) = worker.running().get(claim) {
-            token.cancel();
+        if let Some(running) = worker.running().get(claim) {
+            running.stop.cancel();
         }
     }
     Ok(extended_at)

@@ -1,15 +1,18 @@
 //! The native worker: what runs long or touches the disk. Each duty is a loop in a file of its own:
-//! `queue` claims and runs tasks, `lease` extends claims and notices lost ones, `rescue` puts tasks of dead
+//! `queue` claims and runs tasks (`video`, `export`), `callbacks` tells projects what became of theirs, `lease` extends claims and notices lost ones, `rescue` puts tasks of dead
 //! workers back, `clean` removes files whose time is over, `sweep` looks for what rows and disk say of each
 //! other, `disk` watches how full it is, `changes` tells WebSockets what happened elsewhere, `beat` tells
 //! admins how this worker is, `update` brings tools to the version that they ask for. They share the [`Worker`] and hand over through rows.
 
+pub mod attempt;
 pub mod beat;
+pub mod callbacks;
 pub mod changes;
 pub mod clean;
 pub mod cookies;
 pub mod delivery;
 pub mod disk;
+pub mod export;
 pub mod finish;
 pub mod http;
 pub mod hub;
@@ -24,22 +27,32 @@ pub mod video;
 pub mod ytdlp;
 
 use crate::database::Handle;
+use crate::egress::{Client, Door};
 use crate::metrics::worker::WorkerCounts;
 use crate::settings::Settings;
 use delivery::Delivery;
 use disk::Disk;
 use hub::Hub;
 use proxies::Proxies;
+use queue::Kind;
+use shared::auth::callback::CallbackKey;
 use shared::auth::signature::FileKeys;
+use shared::domain::egress::AllowList;
 use shared::store::Database;
 use shared::store::queue::Held;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ytdlp::Ytdlp;
+
+/// A claim that is being worked on.
+struct Running {
+    kind: Kind,
+    stop: CancellationToken,
+}
 
 /// What the duties share.
 pub struct Worker {
@@ -51,15 +64,18 @@ pub struct Worker {
     pub hub: Hub,
     pub ytdlp: Ytdlp,
     pub file_keys: FileKeys,
+    pub callback_key: CallbackKey,
     pub proxies: Proxies,
+    /// For the sources and callbacks of exports.
+    pub client: Client,
     pub disk: Disk,
     pub delivery: Delivery,
     pub counts: WorkerCounts,
     update_error: Mutex<Option<String>>,
     /// The claims being worked on, and how to stop each.
-    running: Mutex<HashMap<Held, CancellationToken>>,
+    running: Mutex<HashMap<Held, Running>>,
     /// Something may be due.
-    wake: Notify,
+    wake: watch::Sender<()>,
     parses: Semaphore,
     sockets: Arc<Semaphore>,
     stop: CancellationToken,
@@ -75,13 +91,15 @@ impl Worker {
             hub: Hub::default(),
             ytdlp,
             file_keys: FileKeys::parse(&settings.files.kids)?,
+            callback_key: CallbackKey::from_setting(&settings.keys.callbacks)?,
             proxies: Proxies::new(&settings)?,
+            client: Client::new(Door::new(AllowList::parse(&settings.egress.allow)?)),
             disk: Disk::new(&settings.data_dir),
             delivery: Delivery::new(&settings.delivery),
             counts: WorkerCounts::default(),
             update_error: Mutex::default(),
             running: Mutex::default(),
-            wake: Notify::new(),
+            wake: watch::Sender::new(()),
             parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),
             sockets: Arc::new(Semaphore::new(shared::limits::WEBSOCKETS_MAX)),
             stop: CancellationToken::new(),
@@ -93,7 +111,9 @@ impl Worker {
     /// Starts every duty.
     pub fn start(self: &Arc<Self>) {
         tracing::info!(worker = self.id, "worker started");
-        self.tasks.spawn(queue::run(self.clone()));
+        self.tasks.spawn(queue::run(self.clone(), Kind::Video));
+        self.tasks.spawn(queue::run(self.clone(), Kind::Export));
+        self.tasks.spawn(callbacks::run(self.clone()));
         self.tasks.spawn(lease::run(self.clone()));
         self.tasks.spawn(rescue::run(self.clone()));
         self.tasks.spawn(clean::run(self.clone()));
@@ -119,9 +139,15 @@ impl Worker {
         let _ = shared::store::workers::leave(&*self.database, &self.id).await;
     }
 
-    /// Downloads under way.
-    pub fn active_downloads(&self) -> usize {
-        self.running().len()
+    /// Tasks of this kind that are under way.
+    pub fn active(&self, kind: Kind) -> usize {
+        let running = self.running();
+        running.values().filter(|it| it.kind == kind).count()
+    }
+
+    /// Lets every duty look for what is due.
+    fn wake(&self) {
+        self.wake.send_replace(());
     }
 
     pub fn websocket_clients(&self) -> usize {
@@ -132,7 +158,7 @@ impl Worker {
         self.stop.is_cancelled()
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Held, CancellationToken>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Held, Running>> {
         self.running
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -1,18 +1,47 @@
-//! Claims tasks that are due and runs them, as many at once as `media.concurrency` allows.
+//! Claims tasks that are due and runs them, as many of a kind at once as its setting allows.
 
-use super::{Worker, video};
+use super::{Running, Worker, attempt};
 use crate::clock::now_ms;
 use shared::Result;
 use shared::store::claims::{self, Room};
 use shared::store::queue::Held;
+use shared::store::tasks::Task;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest wait for a wake-up that never came, milliseconds.
 const IDLE_MS_MAX: u64 = 1000;
 
-/// The tasks that are claimed here.
-const KIND: &str = "video";
+/// The kinds of tasks; each is claimed in a loop of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Video,
+    Export,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Video => "video",
+            Self::Export => "export",
+        }
+    }
+
+    /// The kind of a row, which only our own functions write.
+    pub fn of(task: &Task) -> Self {
+        match task.kind.as_str() {
+            "export" => Self::Export,
+            _ => Self::Video,
+        }
+    }
+
+    fn concurrency(self, worker: &Worker) -> usize {
+        match self {
+            Self::Video => worker.settings.media.concurrency,
+            Self::Export => worker.settings.exports.concurrency,
+        }
+    }
+}
 
 /// What one turn of the loop did.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,9 +54,10 @@ pub enum Outcome {
     Full,
 }
 
-pub async fn run(worker: Arc<Worker>) {
+pub async fn run(worker: Arc<Worker>, kind: Kind) {
+    let mut woken = worker.wake.subscribe();
     while !worker.stop.is_cancelled() {
-        let wait_ms = match run_one(&worker).await {
+        let wait_ms = match run_one(&worker, kind).await {
             Ok(Outcome::Claimed(_)) => continue,
             Ok(Outcome::Idle(ms)) => ms.min(IDLE_MS_MAX),
             Ok(Outcome::Full) => IDLE_MS_MAX,
@@ -38,31 +68,36 @@ pub async fn run(worker: Arc<Worker>) {
         };
         tokio::select! {
             () = worker.stop.cancelled() => {}
-            () = worker.wake.notified() => {}
+            _ = woken.changed() => {}
             () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
         }
     }
 }
 
 /// Claims what is due and starts it.
-pub async fn run_one(worker: &Arc<Worker>) -> Result<Outcome> {
-    if !worker.ytdlp.is_ready() {
+pub async fn run_one(worker: &Arc<Worker>, kind: Kind) -> Result<Outcome> {
+    if kind == Kind::Video && !worker.ytdlp.is_ready() {
         // Another worker may have the tools; here the task would only fail.
         return Ok(Outcome::Idle(IDLE_MS_MAX));
     }
     if waits_for_disk(worker) {
         return Ok(Outcome::Idle(IDLE_MS_MAX));
     }
-    let busy = worker.running().len();
-    let places = worker.settings.media.concurrency.saturating_sub(busy);
+    let places = kind.concurrency(worker).saturating_sub(worker.active(kind));
     if places == 0 {
         return Ok(Outcome::Full);
     }
     let now = now_ms();
     let lease_ends = now + lease_ms(worker);
-    let claimed = claims::claim(&*worker.database, &room(worker, places), now, lease_ends).await?;
+    let claimed = claims::claim(
+        &*worker.database,
+        &room(worker, kind, places),
+        now,
+        lease_ends,
+    )
+    .await?;
     if claimed.is_empty() {
-        let due = claims::next_due(&*worker.database, KIND, now).await?;
+        let due = claims::next_due(&*worker.database, kind.as_str(), now).await?;
         let wait = due.map_or(i64::MAX, |at| (at - now).max(1));
         return Ok(Outcome::Idle(u64::try_from(wait).unwrap_or(u64::MAX)));
     }
@@ -74,17 +109,21 @@ pub async fn run_one(worker: &Arc<Worker>) -> Result<Outcome> {
         };
         // A child, so that a claim that overlaps the stop is cancelled with it.
         let token = worker.stop.child_token();
-        worker.running().insert(claim.clone(), token.clone());
+        let running = Running {
+            kind,
+            stop: token.clone(),
+        };
+        worker.running().insert(claim.clone(), running);
         let worker = worker.clone();
         worker.hub.publish(&task);
         worker.tasks.clone().spawn(async move {
-            // A task of its own, so that a panic ends one download and frees its place.
-            let job = tokio::spawn(video::run(worker.clone(), task, claim.clone(), token));
+            // A task of its own, so that a panic ends one attempt and frees its place.
+            let job = tokio::spawn(attempt::run(worker.clone(), task, claim.clone(), token));
             if let Err(error) = job.await {
                 tracing::error!(%error, task_id = claim.task_id, "the task panicked; its lease will end");
             }
             worker.running().remove(&claim);
-            worker.wake.notify_one();
+            worker.wake();
         });
     }
     Ok(Outcome::Claimed(count))
@@ -95,18 +134,25 @@ pub fn waits_for_disk(worker: &Worker) -> bool {
     worker.disk.usage().is_full()
 }
 
-fn room(worker: &Worker, places: usize) -> Room<'_> {
+fn room(worker: &Worker, kind: Kind, places: usize) -> Room<'_> {
+    let room = Room::any(
+        &worker.id,
+        kind.as_str(),
+        i64::try_from(places).unwrap_or(i64::MAX),
+    );
     let media = &worker.settings.media;
     let at_most = |number: u32| match number {
         0 => i64::MAX,
         number => number.into(),
     };
-    Room {
-        worker_id: &worker.id,
-        kind: KIND,
-        places: i64::try_from(places).unwrap_or(i64::MAX),
-        per_site: at_most(media.site_concurrency),
-        per_owner: at_most(media.user_concurrency),
+    match kind {
+        Kind::Video => Room {
+            per_site: at_most(media.site_concurrency),
+            per_owner: at_most(media.user_concurrency),
+            ..room
+        },
+        // A project's own limit stands in its row.
+        Kind::Export => room,
     }
 }
 

@@ -21,7 +21,7 @@ pub async fn run(worker: Arc<Worker>) {
             Ok(count) => {
                 worker.counts.rescued.inc_by(count);
                 tracing::warn!(count, "put tasks of a lost worker back");
-                worker.wake.notify_one();
+                worker.wake();
             }
             Err(error) => tracing::error!(%error, "could not look for lost workers"),
         }

@@ -7,7 +7,8 @@
 //! | anything that may pass | another try after a back-off with jitter |
 //! | the tries are spent | `dead`, with the history of all of them |
 
-use super::{Worker, video};
+use super::queue::Kind;
+use super::{Worker, attempt};
 use crate::clock::now_ms;
 use shared::Result;
 use shared::domain::task::{Failure, backoff_ms};
@@ -53,7 +54,7 @@ pub(super) async fn fail(
         sequel = word,
         "attempt failed"
     );
-    let error = TaskError::from(failure);
+    let error = TaskError::of(&task.kind, failure);
     let mut attempts = attempts(task);
     attempts.push(Attempt {
         attempt: task.attempt,
@@ -67,26 +68,32 @@ pub(super) async fn fail(
     match queue::fail(&*worker.database, claim, sequel, &error, &attempts, now).await? {
         Some(task) => {
             worker.hub.publish(&task);
+            let counts = worker.counts.of(Kind::of(&task));
             match sequel {
-                Sequel::Retry { .. } => worker.counts.retried.inc(),
-                Sequel::Fail => worker.counts.failed.inc(),
-                Sequel::Bury => worker.counts.dead.inc(),
+                Sequel::Retry { .. } => counts.retried.inc(),
+                Sequel::Fail => counts.failed.inc(),
+                Sequel::Bury => counts.dead.inc(),
             };
             if sequel == Sequel::Fail {
-                video::remove_folder(worker, &task.task_id).await;
+                attempt::remove_folder(worker, &task.task_id).await;
             }
         }
-        None => video::clean_up_lost(worker, claim).await?,
+        None => attempt::clean_up_lost(worker, Kind::of(task), claim).await?,
     }
     Ok(word)
 }
 
 /// Puts back a task whose attempt did not begin.
-pub(super) async fn postpone(worker: &Worker, claim: &Held, wait_ms: i64) -> Result<&'static str> {
+pub(super) async fn postpone(
+    worker: &Worker,
+    task: &Task,
+    claim: &Held,
+    wait_ms: i64,
+) -> Result<&'static str> {
     let now = now_ms();
     match queue::postpone(&*worker.database, claim, now + wait_ms, now).await? {
         Some(task) => worker.hub.publish(&task),
-        None => video::clean_up_lost(worker, claim).await?,
+        None => attempt::clean_up_lost(worker, Kind::of(task), claim).await?,
     }
     Ok("postponed")
 }
@@ -125,6 +132,6 @@ async fn cool_down(worker: &Worker, site: &str, failure: &Failure, now: i64) -> 
 }
 
 /// A number in 0..1 from the random half of a UUID.
-fn jitter() -> f64 {
+pub(super) fn jitter() -> f64 {
     f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
 }

@@ -139,7 +139,8 @@ async fn is_still_promised(worker: &Worker, task_id: &str) -> Result<bool> {
     Ok(task.is_some_and(|task| task.status == shared::domain::task::Status::Succeeded))
 }
 
-/// What lies under `tmp/<task_id>` and `archive/<user>/<day>/<title>_<task_id>.<suffix>`, with its task.
+/// What lies under `tmp/<task_id>`, `archive/<user>/<day>/<title>_<task_id>.<suffix>` and
+/// `exports/<project>/<day>/<name>_<task_id>.<suffix>`, with its task.
 fn candidates(data_dir: &Path) -> Vec<Candidate> {
     let mut found = Vec::new();
     for folder in entries(&data_dir.join("tmp")) {
@@ -159,8 +160,9 @@ fn candidates(data_dir: &Path) -> Vec<Candidate> {
             });
         }
     }
-    for user in entries(&data_dir.join("archive")) {
-        for day in entries(&user) {
+    let owners = ["archive", "exports"].map(|kind| entries(&data_dir.join(kind)));
+    for owner in owners.into_iter().flatten() {
+        for day in entries(&owner) {
             for path in entries(&day) {
                 let task_id = archived_task(&path);
                 found.push(Candidate { path, task_id });

@@ -51,7 +51,7 @@ async fn run_one(worker: &Worker, started_at: i64, answered_at: i64) -> Result<i
             Err(why) => tracing::error!(why, version = request.version, "yt-dlp was not replaced"),
         }
         worker.set_update_error(updated.err());
-        worker.wake.notify_one();
+        worker.wake();
     }
     Ok(request.requested_at)
 }

@@ -12,8 +12,8 @@ pub fn random() -> Result<String> {
 }
 
 /// SHA-256 as hexadecimal digits; enough for secrets that are random themselves.
-pub fn sha256(text: &str) -> String {
-    hex::encode(Sha256::digest(text.as_bytes()))
+pub fn sha256(text: impl AsRef<[u8]>) -> String {
+    hex::encode(Sha256::digest(text.as_ref()))
 }
 
 /// Whether the hash of `secret` is one of these, [`sha256`] of secrets that are good. Takes as long whether

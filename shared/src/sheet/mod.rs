@@ -11,6 +11,7 @@ pub mod archive;
 pub mod columns;
 pub mod csv;
 pub mod excel;
+pub mod export;
 pub mod parts;
 pub mod rows;
 pub mod table;

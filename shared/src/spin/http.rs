@@ -322,6 +322,16 @@ impl Call {
         crate::wire::body::read_object(&body)
     }
 
+    /// The body as text that is to be read as JSON. Errors: 41501, 40002 for what is not UTF-8 or holds a NUL.
+    pub async fn json_text(&mut self) -> Result<String> {
+        self.check_content_type()?;
+        let body = self.body().await?;
+        String::from_utf8(body.into())
+            .ok()
+            .filter(|text| !text.contains('\0'))
+            .ok_or_else(|| Error::new(Code::MalformedJson, "The body is not well-formed JSON."))
+    }
+
     fn check_content_type(&self) -> Result<()> {
         let media_type = self.header("content-type").map(|content_type| {
             let media_type = content_type.split(';').next().unwrap_or_default();

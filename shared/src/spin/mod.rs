@@ -5,12 +5,14 @@
 pub mod caller;
 pub mod client;
 pub mod database;
+pub mod export;
 pub mod http;
 pub mod login;
 mod postgres;
 pub mod quota;
 mod sqlite;
 pub mod task;
+pub mod upload;
 pub mod worker;
 
 use crate::error::{Error, Result};

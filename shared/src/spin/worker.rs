@@ -5,13 +5,23 @@ use super::variable;
 use crate::domain::egress::{self, AllowList};
 use crate::domain::media::MediaUrl;
 use crate::error::{Error, Result};
-use crate::limits::PARSE_OUTPUT_BYTES_MAX;
+use crate::limits::{PARSE_OUTPUT_BYTES_MAX, SOURCE_PAGE_BYTES_MAX};
+use crate::wire::envelope;
+use crate::wire::source::PageRequest;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use url::Url;
 
 /// Refuses a URL whose host is an address that the egress door would not open (VA-14), so that the caller
 /// learns it at once. Names are judged by the worker, after resolution. Errors: 40001 for field `url`.
 pub async fn check_egress(url: &MediaUrl) -> Result<()> {
+    let allow = egress_allow().await?;
+    egress::check_literal(url.as_url(), &allow)
+        .map_err(|failure| Error::invalid("url", failure.message))
+}
+
+/// The hosts that the egress door opens although they are not global.
+pub async fn egress_allow() -> Result<AllowList> {
     let allow = variable("egress_allow").await?;
     let entries: Vec<String> = allow
         .split(',')
@@ -19,16 +29,50 @@ pub async fn check_egress(url: &MediaUrl) -> Result<()> {
         .filter(|entry| !entry.is_empty())
         .map(str::to_owned)
         .collect();
-    egress::check_literal(url.as_url(), &AllowList::parse(&entries)?)
-        .map_err(|failure| Error::invalid("url", failure.message))
+    AllowList::parse(&entries)
 }
 
 /// Lets the worker parse a URL; its answer is passed on as it is. Errors: 50301 when no worker answers.
 pub async fn parse(request_id: &str, url: &MediaUrl) -> Result<Answer> {
+    let request = serde_json::json!({ "url": url.as_str() });
+    let response = ask("parse", request_id, &request, PARSE_OUTPUT_BYTES_MAX).await?;
+    let mut headers = vec![("content-type", "application/json".to_owned())];
+    let retry_after = response.headers().get("retry-after");
+    if let Some(seconds) = retry_after.and_then(|value| value.to_str().ok()) {
+        headers.push(("retry-after", seconds.to_owned()));
+    }
+    Ok(Answer {
+        status: response.status().as_u16(),
+        headers,
+        body: response.into_body().into(),
+    })
+}
+
+/// Lets the worker fetch one page of a project's source. Errors: 42201 with the reason, 50301 when no worker
+/// answers.
+pub async fn page(request_id: &str, project_id: &str, url: &Url) -> Result<Bytes> {
+    let request = PageRequest {
+        project_id: project_id.to_owned(),
+        url: url.to_string(),
+    };
+    let response = ask("page", request_id, &request, SOURCE_PAGE_BYTES_MAX).await?;
+    if response.status().is_success() {
+        return Ok(response.into_body());
+    }
+    Err(envelope::read_failure(response.body()))
+}
+
+/// One of the worker's internal calls.
+async fn ask(
+    call: &str,
+    request_id: &str,
+    request: &impl serde::Serialize,
+    bytes_max: usize,
+) -> Result<http::Response<Bytes>> {
     let base = variable("worker_url").await?;
     let token = variable("worker_token").await?;
-    let body = serde_json::json!({ "url": url.as_str() }).to_string();
-    let request = http::Request::post(format!("{}/internal/v1/parse", base.trim_end_matches('/')))
+    let body = serde_json::to_vec(request).map_err(Error::internal)?;
+    let request = http::Request::post(format!("{}/internal/v1/{call}", base.trim_end_matches('/')))
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/json")
         .header("x-request-id", request_id)
@@ -38,19 +82,10 @@ pub async fn parse(request_id: &str, url: &MediaUrl) -> Result<Answer> {
     let response = spin_sdk::http::send(request)
         .await
         .map_err(|cause| unavailable(cause.to_string()))?;
-    let status = response.status().as_u16();
-    let mut headers = vec![("content-type", "application/json".to_owned())];
-    let retry_after = response.headers().get("retry-after");
-    if let Some(seconds) = retry_after.and_then(|value| value.to_str().ok()) {
-        headers.push(("retry-after", seconds.to_owned()));
-    }
-    let body = Limited::new(response.into_body(), PARSE_OUTPUT_BYTES_MAX)
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, bytes_max)
         .collect()
         .await
         .map_err(|cause| unavailable(cause.to_string()))?;
-    Ok(Answer {
-        status,
-        headers,
-        body: body.to_bytes().into(),
-    })
+    Ok(http::Response::from_parts(head, body.to_bytes()))
 }

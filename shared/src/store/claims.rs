@@ -45,14 +45,21 @@ const WAITING: &str = "waiting (site) AS ( \
        FROM waiting WHERE waiting.site IS NOT NULL)";
 
 /// Of each open site its first tasks, numbered by site and by owner behind what this worker runs already.
-const RANKED: &str = "SELECT task_id, turn, run_at, \
+const RANKED: &str = "SELECT task_id, turn, run_at, owner_id, \
          ROW_NUMBER() OVER (PARTITION BY site ORDER BY turn, run_at, task_id) \
            + (SELECT COUNT(*) FROM tasks mine WHERE mine.lease_owner = $1 AND mine.status = 'running' \
                 AND mine.kind = $5 AND mine.site = ready.site) AS of_site, \
          ROW_NUMBER() OVER (PARTITION BY owner_id ORDER BY turn, run_at, task_id) \
            + (SELECT COUNT(*) FROM tasks mine WHERE mine.lease_owner = $1 AND mine.status = 'running' \
-                AND mine.kind = $5 AND mine.owner_id = ready.owner_id) AS of_owner \
+                AND mine.kind = $5 AND mine.owner_id = ready.owner_id) AS of_owner, \
+         ROW_NUMBER() OVER (PARTITION BY owner_id ORDER BY turn, run_at, task_id) AS of_queue \
        FROM ready";
+
+/// A project's own limit counts what runs anywhere, not on this worker alone.
+const WITHIN_PROJECT: &str = "($5 <> 'export' OR COALESCE( \
+       (SELECT of_queue + (SELECT COUNT(*) FROM tasks theirs WHERE theirs.owner_id = project_id \
+            AND theirs.kind = 'export' AND theirs.status = 'running') <= max_tasks \
+        FROM projects WHERE project_id = owner_id AND max_tasks IS NOT NULL), TRUE))";
 
 const OPEN: &str = "waiting.site IS NOT NULL AND NOT EXISTS \
        (SELECT 1 FROM sites WHERE sites.site = waiting.site AND sites.cool_until > $2)";
@@ -76,7 +83,7 @@ pub async fn claim(
                       WHERE first.kind = $5 AND first.status = 'queued' AND first.site = waiting.site \
                         AND first.run_at <= $2 ORDER BY first.turn, first.run_at, first.task_id LIMIT $4) \
                     WHERE {OPEN}) \
-                  SELECT task_id FROM ({RANKED}) WHERE of_site <= $6 AND of_owner <= $7 \
+                  SELECT task_id FROM ({RANKED}) WHERE of_site <= $6 AND of_owner <= $7 AND {WITHIN_PROJECT} \
                   ORDER BY turn, run_at, task_id LIMIT $4)"
             ),
         ),
@@ -88,7 +95,7 @@ pub async fn claim(
                       ORDER BY turn, run_at, task_id LIMIT CAST($4 AS BIGINT) * 4) first \
                     WHERE {OPEN}), \
                   ranked AS MATERIALIZED (SELECT task_id, turn, run_at FROM ({RANKED}) numbered \
-                    WHERE of_site <= $6 AND of_owner <= $7), \
+                    WHERE of_site <= $6 AND of_owner <= $7 AND {WITHIN_PROJECT}), \
                   locked AS MATERIALIZED (SELECT t.task_id FROM tasks t JOIN ranked ON ranked.task_id = t.task_id \
                     WHERE t.status = 'queued' ORDER BY ranked.turn, ranked.run_at, ranked.task_id \
                     LIMIT $4 FOR UPDATE OF t SKIP LOCKED) "

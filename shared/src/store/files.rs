@@ -47,7 +47,7 @@ pub async fn expire_early(
         .query(
             "UPDATE tasks SET status = 'expired', updated_at = $1 WHERE task_id IN \
                (SELECT task_id FROM tasks WHERE status = 'succeeded' AND expires_at IS NOT NULL \
-                ORDER BY expires_at LIMIT $2) AND status = 'succeeded' \
+                AND kind = 'video' ORDER BY expires_at LIMIT $2) AND status = 'succeeded' \
              RETURNING task_id, file_path, COALESCE(file_size, 0) AS file_size",
             &[now.into(), limit.into()],
         )

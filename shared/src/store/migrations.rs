@@ -31,6 +31,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0003_projects.sql"),
         postgres: include_str!("migrations/postgres/0003_projects.sql"),
     },
+    Migration {
+        number: 4,
+        name: "exports",
+        sqlite: include_str!("migrations/sqlite/0004_exports.sql"),
+        postgres: include_str!("migrations/postgres/0004_exports.sql"),
+    },
 ];
 
 impl Migration {

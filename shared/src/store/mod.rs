@@ -13,9 +13,11 @@ use async_trait::async_trait;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub mod callbacks;
 pub mod claims;
 pub mod cookies;
 pub mod duties;
+pub mod exports;
 pub mod files;
 pub mod findings;
 pub mod logins;
@@ -30,6 +32,7 @@ pub mod quotas;
 pub mod sessions;
 pub mod sites;
 pub mod tasks;
+pub mod templates;
 pub mod tickets;
 pub mod tools;
 pub mod users;
@@ -125,6 +128,15 @@ impl FromValue for String {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl FromValue for Vec<u8> {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Blob(bytes) => Some(bytes.clone()),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Projects of the download center and the hashes of their secrets (DC-1, ID-4).
 
 use super::{Database, Row, Value};
+use crate::auth::callback::CallbackKey;
 use crate::domain::page::Page;
 use crate::domain::project::{AllowedHosts, Limits, Name};
 use crate::error::{Code, Error, Result};
@@ -25,6 +26,13 @@ pub struct Project {
     pub updated_at: i64,
     /// The admin's address, or what stands for the command line.
     pub created_by: String,
+}
+
+impl Project {
+    /// What signs its callbacks, and the requests for its pages.
+    pub fn callback_secret(&self, key: &CallbackKey) -> Result<String> {
+        key.secret(&self.project_id, self.callback_generation)
+    }
 }
 
 const COLUMNS: &str = "project_id, name, project_group, client_id, hosts, max_tasks, max_rows, max_bytes, \

@@ -81,6 +81,8 @@ pub struct NewTask {
     pub site: String,
     /// The place that it takes in its owner's quota (VA-11); `None` takes none.
     pub quota: Option<Place>,
+    /// Whom the end of the task is told (DC-8).
+    pub callback: Option<String>,
     pub now: i64,
 }
 
@@ -128,8 +130,8 @@ async fn insert(database: &dyn Database, task: &NewTask) -> Result<bool> {
         .query(
             "INSERT INTO tasks (task_id, kind, owner_id, status, name, spec, idempotency_key, \
                request_hash, request_id, run_at, progress, created_at, updated_at, site, quota_day, \
-               quota_limit, turn) \
-             VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $9, $9, $11, $12, $13, \
+               quota_limit, callback, turn) \
+             VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $9, $9, $11, $12, $13, $14, \
                (SELECT COALESCE(MAX(place), 0) FROM ( \
                   SELECT MIN(turn) AS place FROM tasks WHERE kind = $2 AND status = 'queued' \
                   UNION ALL SELECT MAX(turn) + 1 FROM tasks \
@@ -150,6 +152,7 @@ async fn insert(database: &dyn Database, task: &NewTask) -> Result<bool> {
                 task.site.as_str().into(),
                 task.quota.map(|place| place.day).into(),
                 task.quota.map(|place| place.limit).into(),
+                task.callback.as_deref().into(),
             ],
         )
         .await;

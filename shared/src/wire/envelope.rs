@@ -1,8 +1,8 @@
 //! The envelope around every answer: `{"code":0,"message":"ok","data":…}`, or the error's.
 
 use crate::domain::page::Page;
-use crate::error::Error;
-use serde::Serialize;
+use crate::error::{Code, Error};
+use serde::{Deserialize, Serialize};
 
 #[derive(Serialize)]
 pub struct Envelope<'a, T> {
@@ -37,6 +37,29 @@ impl<'a> Failed<'a> {
 pub fn failure(error: &Error) -> Vec<u8> {
     // Text, numbers and parsed JSON always serialise.
     serde_json::to_vec(&Failed::new(error)).unwrap_or_default()
+}
+
+/// A failure that another part of ours answered with, to be passed on.
+pub fn read_failure(body: &[u8]) -> Error {
+    #[derive(Deserialize)]
+    struct Failure {
+        code: u16,
+        message: String,
+        data: Option<serde_json::Value>,
+    }
+    let Ok(failure) = serde_json::from_slice::<Failure>(body) else {
+        return Error::internal("an answer of ours has no envelope");
+    };
+    let codes = [
+        Code::Unprocessable,
+        Code::Forbidden,
+        Code::NotFound,
+        Code::Busy,
+    ];
+    let code = codes.into_iter().find(|code| code.number() == failure.code);
+    let mut error = Error::new(code.unwrap_or(Code::Internal), failure.message);
+    error.data = failure.data;
+    error
 }
 
 /// A page of a list.

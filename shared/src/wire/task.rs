@@ -1,11 +1,12 @@
 //! Tasks as their owners and the admins see them.
 
+use super::export::ExportSpec;
 use super::media::DownloadSpec;
 use super::time::rfc3339;
 use crate::domain::file_name::beside;
 use crate::domain::media::ExtraKind;
 use crate::domain::task::Failure;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::store::tasks::Task;
 use serde::{Deserialize, Serialize};
 
@@ -30,24 +31,53 @@ pub struct Progress {
     pub rows: Option<i64>,
 }
 
-/// Why a task has no file. `code` is one of the stable words of [`crate::domain::task::Failure`].
+/// Why a task has no file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskError {
-    pub code: String,
+    pub code: ErrorCode,
+    /// The word behind a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     pub message: String,
     /// What the site wanted and this server does not have: words of [`crate::domain::task::Lack`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacks: Vec<String>,
 }
 
-impl From<&Failure> for TaskError {
-    fn from(failure: &Failure) -> Self {
+/// Of a download one of the stable words of [`Failure`]; of an export a number of the contract, as in an
+/// answer's envelope, with the word as its `reason`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ErrorCode {
+    Number(u16),
+    Word(String),
+}
+
+impl TaskError {
+    pub fn of(kind: &str, failure: &Failure) -> Self {
+        let word = failure.code.to_owned();
+        let (code, reason) = match kind {
+            "export" => (ErrorCode::Number(number_of(failure).number()), Some(word)),
+            _ => (ErrorCode::Word(word), None),
+        };
         let lacks = failure.lacks.iter();
         Self {
-            code: failure.code.to_owned(),
+            code,
+            reason,
             message: failure.message.clone(),
             lacks: lacks.map(|lack| lack.as_str().to_owned()).collect(),
         }
+    }
+}
+
+/// Whose fault it is: ours, the moment's, or the request's and its source's.
+fn number_of(failure: &Failure) -> Code {
+    match failure.code {
+        "internal" | "worker_lost" => Code::Internal,
+        "disk_full" => Code::Busy,
+        "file_too_large" => Code::TooLarge,
+        "template_gone" => Code::Gone,
+        _ => Code::Unprocessable,
     }
 }
 
@@ -61,6 +91,12 @@ pub struct TaskResult {
     pub sha256: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<i64>,
+    /// Of an export: how many rows its source said there were; the file has as many (DC-10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_declared: Option<i64>,
+    /// Of an export: what its file has that nobody asked for, such as a column that came late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// What is kept beside the file.
@@ -151,7 +187,7 @@ pub struct DeadLetter {
     #[serde(flatten)]
     pub task: TaskAnswer,
     pub owner_id: String,
-    /// The media URL without its query.
+    /// The media URL, or the URLs of an export's source, without query.
     pub source: String,
     pub attempts: Vec<Attempt>,
 }
@@ -184,11 +220,16 @@ impl TaskAnswer {
 
 impl DeadLetter {
     pub fn from_task(task: &Task) -> Result<Self> {
-        let spec: DownloadSpec = read("spec", &task.spec)?;
+        let source = match task.kind.as_str() {
+            "export" => read::<ExportSpec>("spec", &task.spec)?.sources.join(" "),
+            _ => read::<DownloadSpec>("spec", &task.spec)?
+                .media_url()?
+                .redacted(),
+        };
         Ok(Self {
             task: TaskAnswer::from_task(task)?,
             owner_id: task.owner_id.clone(),
-            source: spec.media_url()?.redacted(),
+            source,
             attempts: read("attempts", &task.attempts)?,
         })
     }

@@ -102,6 +102,7 @@ impl Rows {
                 request_id: "request".to_owned(),
                 site: "media.example".to_owned(),
                 quota: None,
+        callback: None,
                 now: self.now,
             };
             tasks::submit(database, &task).await?;

@@ -1,6 +1,7 @@
 //! The worker's own routes: files, progress, the components' internal calls, health.
 
 mod files;
+mod page;
 mod parse;
 mod progress;
 pub mod reply;
@@ -10,20 +11,23 @@ use crate::host::headers::request_id;
 use crate::metrics::requests::{self, ComponentRequests, Requests};
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get};
 use std::sync::Arc;
 use std::time::Instant;
+use subtle::ConstantTimeEq;
 
-/// Routes: `/files/{task_id}/{file_name}`, `/api/v1/ws/progress`, `/internal/v1/parse`, `/health`. Requests
-/// are counted, except for those to `/health`, which say nothing of how callers fare.
+/// Routes: `/files/{task_id}/{file_name}`, `/api/v1/ws/progress`, `/internal/v1/parse`,
+/// `/internal/v1/page`, `/health`. Requests are counted, except for those to `/health`, which say nothing of how callers fare.
 pub fn router(worker: Arc<Worker>, requests: &Requests) -> Router {
     let counts = Arc::new(requests.of(requests::WORKER));
     Router::new()
         .route("/files/{task_id}/{file_name}", get(files::deliver))
         .route("/api/v1/ws/progress", get(progress::connect))
         .route("/internal/v1/parse", any(parse::parse))
+        .route("/internal/v1/page", any(page::page))
         .method_not_allowed_fallback(reply::method_not_allowed)
         .route_layer(middleware::from_fn_with_state(counts, count))
         .route("/health", get(health))
@@ -56,6 +60,20 @@ pub async fn name_request(mut request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     response.headers_mut().insert("x-request-id", id);
     response
+}
+
+/// Only our own components may ask; anybody else sees no such route.
+fn authorise(worker: &Worker, headers: &HeaderMap) -> shared::Result<()> {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
+        .unwrap_or_default();
+    let expected = worker.settings.keys.worker.as_bytes();
+    if bool::from(given.ct_eq(expected)) {
+        Ok(())
+    } else {
+        Err(shared::Error::not_found("route"))
+    }
 }
 
 async fn no_such_route() -> reply::Failure {

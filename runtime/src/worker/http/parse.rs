@@ -1,5 +1,6 @@
 //! The components' call to parse a URL. Several callers of one URL share one yt-dlp.
 
+use super::authorise;
 use super::reply::{Failure, success};
 use crate::clock::now_ms;
 use crate::egress::Upstream;
@@ -7,7 +8,7 @@ use crate::worker::Worker;
 use crate::worker::proxies::{NoProxy, Purpose};
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use shared::auth::secret::sha256;
 use shared::domain::media::MediaUrl;
@@ -19,7 +20,6 @@ use shared::{Code, Error};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
-use subtle::ConstantTimeEq;
 use tokio::sync::OnceCell;
 
 type Shared = Arc<OnceCell<Result<ParseAnswer, shared::domain::task::Failure>>>;
@@ -61,20 +61,6 @@ pub async fn parse(
             );
             Err(refusal(failure).into())
         }
-    }
-}
-
-/// Only our own components may ask; anybody else sees no such route.
-fn authorise(worker: &Worker, headers: &HeaderMap) -> Result<(), Error> {
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-        .unwrap_or_default();
-    let expected = worker.settings.keys.worker.as_bytes();
-    if bool::from(given.ct_eq(expected)) {
-        Ok(())
-    } else {
-        Err(Error::not_found("route"))
     }
 }
 

@@ -28,7 +28,7 @@ mod values;
 mod workbook;
 mod xml;
 
-pub use check::{Placeholder, PlaceholderKind, Problem, Report, check};
+pub use check::{Placeholder, PlaceholderKind, Problem, Report, check, refuse_fatal};
 pub use fill::Fill;
 
 use super::Result;

@@ -2,6 +2,7 @@
 
 use crate::worker::delivery::Piece;
 use axum::http::StatusCode;
+use shared::domain::layout::FileType;
 use shared::domain::ranges::{ByteRange, Selection};
 
 /// Status, headers and body of an answer with content.
@@ -86,6 +87,8 @@ pub fn media_type(file_name: &str) -> &'static str {
         "m4a" => "audio/mp4",
         "vtt" => "text/vtt; charset=utf-8",
         "jpg" => "image/jpeg",
+        "csv" => FileType::Csv.content_type(),
+        "xlsx" => FileType::Excel.content_type(),
         _ => "application/octet-stream",
     }
 }
