@@ -1,5 +1,6 @@
 //! Route: `/api/v1/export/sync`.
 
+use bytes::Bytes;
 use shared::auth::secret::sha256;
 use shared::domain::export::Source;
 use shared::domain::file_name::content_disposition;
@@ -18,6 +19,7 @@ use shared::wire::source::{SourcePage, count_rows};
 use shared::{Code, Error, Result};
 use spin_sdk::http::{IntoResponse, Method, Request};
 use spin_sdk::http_service;
+use url::Url;
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -103,7 +105,7 @@ impl Desk<'_> {
                     rows_max: u64::MAX,
                 };
                 let url = self.export.page_url(table, &position, &task_id)?;
-                let body = worker::page(&call.request_id, &project.project_id, &url).await?;
+                let body = self.fetch(call, project, &url).await?;
                 let page = SourcePage::parse(&body).map_err(refusal)?;
                 position.accept(&page.facts, bounds).map_err(refusal)?;
                 // What is still to come counts too: why begin what cannot be finished?
@@ -120,6 +122,14 @@ impl Desk<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn fetch(&self, call: &Call, project: &Project, url: &Url) -> Result<Bytes> {
+        let left_ms = u64::try_from(self.deadline - now_ms()).unwrap_or(0);
+        let page = worker::page(&call.request_id, &project.project_id, url, left_ms).await;
+        // A source that used up the time is as slow as one that sent too much.
+        self.check_time()?;
+        page
     }
 
     fn write(&mut self, table: usize, page: &Page<'_>, expected: Option<u64>) -> Result<()> {

@@ -38,7 +38,11 @@ pub enum SheetError {
 
 impl SheetError {
     pub fn refused(code: &'static str, message: impl Into<String>) -> Self {
-        let message = message.into();
+        let mut message = message.into();
+        // Some of these sentences are put together from parts, and all of them reach people.
+        if !message.ends_with(['.', '?', '!']) {
+            message.push('.');
+        }
         Self::Refused { code, message }
     }
 }

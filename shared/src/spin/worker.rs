@@ -50,10 +50,11 @@ pub async fn parse(request_id: &str, url: &MediaUrl) -> Result<Answer> {
 
 /// Lets the worker fetch one page of a project's source. Errors: 42201 with the reason, 50301 when no worker
 /// answers.
-pub async fn page(request_id: &str, project_id: &str, url: &Url) -> Result<Bytes> {
+pub async fn page(request_id: &str, project_id: &str, url: &Url, wait_ms: u64) -> Result<Bytes> {
     let request = PageRequest {
         project_id: project_id.to_owned(),
         url: url.to_string(),
+        wait_ms,
     };
     let response = ask("page", request_id, &request, SOURCE_PAGE_BYTES_MAX).await?;
     if response.status().is_success() {

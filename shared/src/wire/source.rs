@@ -15,6 +15,8 @@ use std::hash::Hasher;
 pub struct PageRequest {
     pub project_id: String,
     pub url: String,
+    /// How long its caller can wait, milliseconds.
+    pub wait_ms: u64,
 }
 
 /// One page, borrowed from its bytes.

@@ -105,9 +105,10 @@ impl Pull<'_> {
             .map_err(|error| Failure::permanent("internal", error.message))?;
         let secret = self.project.callback_secret(&self.worker.callback_key);
         let secret = secret.map_err(|error| Failure::permanent("internal", error.message))?;
+        let wait = Duration::from_secs(SOURCE_PAGE_S_MAX);
         let mut tries = 1;
         loop {
-            match fetch(self.worker, &url, &secret, &self.task.request_id).await {
+            match fetch(self.worker, &url, &secret, &self.task.request_id, wait).await {
                 Err(failure) if failure.retryable && tries < SOURCE_PAGE_TRIES => {
                     tracing::info!(
                         task_id = self.task.task_id,
@@ -133,6 +134,7 @@ pub async fn fetch(
     url: &Url,
     secret: &str,
     request_id: &str,
+    wait: Duration,
 ) -> Result<Bytes, Failure> {
     let timestamp = now_ms() / 1000;
     let target = &url[url::Position::BeforePath..];
@@ -150,14 +152,14 @@ pub async fn fetch(
         .body(Full::<Bytes>::default())
         .map_err(|_| Failure::permanent("internal", "The source cannot be asked."))?;
     let bounds = ClientBounds {
-        time: Duration::from_secs(SOURCE_PAGE_S_MAX),
+        time: wait,
         body_bytes: SOURCE_PAGE_BYTES_MAX,
     };
     let answer = worker
         .client
         .send(request, bounds)
         .await
-        .map_err(unanswered)?;
+        .map_err(|error| unanswered(error, wait))?;
     let status = answer.status();
     if status == StatusCode::OK {
         return Ok(answer.into_body());
@@ -175,7 +177,7 @@ pub async fn fetch(
     })
 }
 
-fn unanswered(error: ClientError) -> Failure {
+fn unanswered(error: ClientError, wait: Duration) -> Failure {
     match error {
         ClientError::Egress(EgressError::Blocked) => Failure::permanent(
             "blocked_address",
@@ -190,7 +192,10 @@ fn unanswered(error: ClientError) -> Failure {
         ),
         ClientError::Timeout => Failure::retryable(
             "source_timeout",
-            format!("The source did not answer within {SOURCE_PAGE_S_MAX} s."),
+            format!(
+                "The source did not answer within {:.0} s.",
+                wait.as_secs_f64().ceil()
+            ),
         ),
         ClientError::Egress(error) => Failure::retryable(
             "source_unreachable",

@@ -8,11 +8,12 @@ use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use shared::limits::BODY_BYTES_MAX;
+use shared::limits::{BODY_BYTES_MAX, SOURCE_PAGE_S_MAX};
 use shared::store::projects;
 use shared::wire::source::PageRequest;
 use shared::{Code, Error};
 use std::sync::Arc;
+use std::time::Duration;
 use url::Url;
 
 pub async fn page(
@@ -32,7 +33,9 @@ pub async fn page(
     let project = project.ok_or_else(|| Error::forbidden("source"))?;
     let secret = project.callback_secret(&worker.callback_key)?;
     let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok());
-    match fetch(&worker, &url, &secret, request_id.unwrap_or_default()).await {
+    let wait = Duration::from_millis(request.wait_ms.min(SOURCE_PAGE_S_MAX * 1000));
+    let page = fetch(&worker, &url, &secret, request_id.unwrap_or_default(), wait).await;
+    match page {
         Ok(page) => Ok(([(header::CONTENT_TYPE, "application/json")], page).into_response()),
         Err(failure) => {
             tracing::info!(
