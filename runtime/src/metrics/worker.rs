@@ -87,7 +87,7 @@ pub(super) fn write(page: &mut Page, worker: &Worker) {
         counts.export_rows.get(),
     );
     page.gauge(
-        "active_export_count",
+        "active_exports",
         "Exports under way on this worker",
         worker.active(Kind::Export) as f64,
     );
