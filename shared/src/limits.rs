@@ -26,8 +26,8 @@ pub const PAGE_MAX: u32 = 100_000;
 /// Nesting of a JSON body; serde_json's own recursion limit.
 pub const JSON_DEPTH_MAX: usize = 128;
 
-/// A media URL, bytes.
-pub const MEDIA_URL_BYTES_MAX: usize = 4096;
+/// The URL of a video, of a source or of a callback, bytes.
+pub const WEB_URL_BYTES_MAX: usize = 4096;
 /// An e-mail address (RFC 5321), bytes.
 pub const EMAIL_BYTES_MAX: usize = 254;
 /// A password: bcrypt ignores what lies beyond 72 bytes, so we refuse it.
@@ -38,8 +38,6 @@ pub const PASSWORD_CHARS_MIN: usize = 8;
 pub const NICKNAME_CHARS_MAX: usize = 64;
 /// An idempotency key, bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 200;
-/// The URL of an export's source or callback, bytes.
-pub const SOURCE_URL_BYTES_MAX: usize = 4096;
 /// What a source may name its next page by, bytes.
 pub const CURSOR_BYTES_MAX: usize = 4096;
 /// Pages without rows that a source may send one after another.

@@ -111,14 +111,7 @@ impl Desk<'_> {
                 // What is still to come counts too: why begin what cannot be finished?
                 let to_come = position.total.unwrap_or(position.rows).max(position.rows);
                 self.check_rows(before + to_come)?;
-                let content = Page {
-                    rows: page.rows,
-                    header: page.header,
-                    footer: page.footer,
-                    template: page.template,
-                    values: page.values,
-                };
-                self.write(table, &content, position.total)?;
+                self.write(table, &Page::from(&page), position.total)?;
             }
         }
         Ok(())

@@ -1,5 +1,5 @@
 //! A loopback HTTP proxy that yt-dlp and ffmpeg must use, so that every connection of theirs passes the
-//! egress door, redirects and fragments included (invariant 10). Each attempt gets its own credentials;
+//! egress door, redirects and fragments included (invariant 9). Each attempt gets its own credentials;
 //! without them the proxy answers 407, so no other local program can borrow it.
 
 use super::door::{Door, EgressError};

@@ -1,4 +1,4 @@
-//! The one way out (invariant 10): [`door`] resolves once and connects to permitted addresses only,
+//! The one way out (invariant 9): [`door`] resolves once and connects to permitted addresses only,
 //! [`forward_proxy`] puts yt-dlp and ffmpeg behind it, [`client`] what we ask for ourselves.
 
 pub mod client;

@@ -1,7 +1,8 @@
 //! What a caller may ask of a video: a URL, a mode, a quality, a format (VA-2, VA-14).
 
+use super::web_url;
 use crate::error::{Error, Result};
-use crate::limits::{LANGUAGE_TAG_BYTES_MAX, MEDIA_URL_BYTES_MAX, SUBTITLES_MAX};
+use crate::limits::{LANGUAGE_TAG_BYTES_MAX, SUBTITLES_MAX};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -14,28 +15,7 @@ pub struct MediaUrl(Url);
 impl MediaUrl {
     /// Parses what a caller sent. Errors: 40001 for field `url`.
     pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |message: &str| Err(Error::invalid("url", message));
-        if text.len() > MEDIA_URL_BYTES_MAX {
-            return refuse("The URL is longer than 4096 bytes.");
-        }
-        // The WHATWG parser drops tabs and newlines silently; a URL that holds them is not what it seems.
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return refuse("The URL contains white space or control characters.");
-        }
-        let Ok(mut url) = Url::parse(text) else {
-            return refuse("This is not an absolute URL.");
-        };
-        if !matches!(url.scheme(), "http" | "https") {
-            return refuse("Only http and https URLs are accepted.");
-        }
-        if url.host_str().is_none_or(str::is_empty) {
-            return refuse("The URL has no host.");
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("The URL must not contain a user name or password.");
-        }
-        url.set_fragment(None);
-        Ok(Self(url))
+        web_url::parse("url", text).map(Self)
     }
 
     pub fn as_url(&self) -> &Url {

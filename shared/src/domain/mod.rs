@@ -22,4 +22,5 @@ pub mod request_id;
 pub mod source;
 pub mod style;
 pub mod task;
+mod web_url;
 pub mod ytdlp;

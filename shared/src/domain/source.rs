@@ -2,8 +2,9 @@
 //! contradicts itself ends the export with a named failure instead of a file that is quietly wrong (DC-10).
 
 use super::task::Failure;
-use crate::error::{Error, Result};
-use crate::limits::{CURSOR_BYTES_MAX, SOURCE_EMPTY_PAGES_MAX, SOURCE_URL_BYTES_MAX};
+use super::web_url;
+use crate::error::Result;
+use crate::limits::{CURSOR_BYTES_MAX, SOURCE_EMPTY_PAGES_MAX};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -14,25 +15,7 @@ pub struct SourceUrl(Url);
 impl SourceUrl {
     /// Errors: 40001 for `field`.
     pub fn parse(field: &str, text: &str) -> Result<Self> {
-        let refuse = |message: &str| Err(Error::invalid(field, message));
-        if text.len() > SOURCE_URL_BYTES_MAX {
-            return refuse("The URL is longer than 4096 bytes.");
-        }
-        // The WHATWG parser drops tabs and newlines silently; a URL that holds them is not what it seems.
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return refuse("The URL contains white space or control characters.");
-        }
-        let Ok(mut url) = Url::parse(text) else {
-            return refuse("This is not an absolute URL.");
-        };
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-            return refuse("Only http and https URLs with a host are accepted.");
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("The URL must not contain a user name or password.");
-        }
-        url.set_fragment(None);
-        Ok(Self(url))
+        web_url::parse(field, text).map(Self)
     }
 
     pub fn as_url(&self) -> &Url {

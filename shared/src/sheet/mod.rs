@@ -20,6 +20,7 @@ pub mod text;
 pub mod value;
 
 use crate::domain::layout::{FileType, Layout};
+use crate::wire::source::SourcePage;
 use parts::Parts;
 use serde_json::value::RawValue;
 use std::fmt;
@@ -89,6 +90,18 @@ impl<'a> Page<'a> {
             footer: None,
             template: None,
             values: None,
+        }
+    }
+}
+
+impl<'a> From<&SourcePage<'a>> for Page<'a> {
+    fn from(page: &SourcePage<'a>) -> Self {
+        Self {
+            rows: page.rows,
+            header: page.header,
+            footer: page.footer,
+            template: page.template,
+            values: page.values,
         }
     }
 }

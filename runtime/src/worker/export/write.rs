@@ -130,14 +130,7 @@ impl Desk {
         let page = SourcePage::parse(body)?;
         let table = reading.table;
         let expected = reading.expected;
-        let content = Page {
-            rows: page.rows,
-            header: page.header,
-            footer: page.footer,
-            template: page.template,
-            values: page.values,
-        };
-        let rows = self.page(table, &content, expected)?;
+        let rows = self.page(table, &Page::from(&page), expected)?;
         if rows != page.facts.rows {
             let message = format!(
                 "A page has {} rows and {rows} were written.",
