@@ -1,6 +1,6 @@
 //! What a project asks of an export (DC-2 to DC-6).
 
-use super::file_name::sanitise;
+use super::file_name::sanitise_as;
 use super::layout::FileType;
 use super::source::SourceUrl;
 use crate::error::{Error, Result};
@@ -83,7 +83,7 @@ pub fn file_name(wish: Option<&str>, name: &str, kind: FileType) -> String {
         Some(end) if end.eq_ignore_ascii_case(&extension) => &wish[..cut],
         _ => wish,
     };
-    format!("{}{extension}", sanitise(stem))
+    format!("{}{extension}", sanitise_as("export", stem))
 }
 
 #[cfg(test)]
@@ -98,6 +98,8 @@ mod tests {
         assert_eq!(named(Some("a.xlsx"), FileType::Csv), "a.xlsx.csv");
         assert_eq!(named(Some("../../x"), FileType::Csv), "_.._x.csv");
         assert_eq!(named(Some("  "), FileType::Csv), "订单.csv");
+        assert_eq!(named(Some(".."), FileType::Csv), "export.csv");
+        assert_eq!(named(Some("con.csv"), FileType::Csv), "export con.csv");
     }
 
     #[test]

@@ -29,6 +29,11 @@ const DEVICES: [&str; 22] = [
 /// characters, no leading or trailing dots and spaces, no device name, at most
 /// [`FILE_NAME_BYTES_MAX`], never empty.
 pub fn sanitise(title: &str) -> String {
+    sanitise_as("video", title)
+}
+
+/// The same for a file of another kind, whose word stands where nothing is left, and in front of a device's name.
+pub fn sanitise_as(kind: &str, title: &str) -> String {
     let cleaned: String = title
         .nfc()
         .map(|c| match c {
@@ -44,7 +49,7 @@ pub fn sanitise(title: &str) -> String {
     let trimmed = name.trim_end_matches(['.', ' ']).to_owned();
     let stem = trimmed.split('.').next().unwrap_or_default();
     if trimmed.is_empty() || DEVICES.contains(&stem.to_ascii_lowercase().as_str()) {
-        format!("video {trimmed}").trim_end().to_owned()
+        format!("{kind} {trimmed}").trim_end().to_owned()
     } else {
         trimmed
     }

@@ -35,7 +35,7 @@ const fn classes() -> [Class; 256] {
 }
 
 /// Writes a text as the content of an element. Control characters become `_x0001_`, and what already looks
-/// like such an escape keeps its meaning as `_x005F_x0001_`.
+/// like such an escape keeps its meaning as `_x005F_x0001_`. CR LF is a line end, LF.
 pub fn escape(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let mut from = 0;
@@ -45,6 +45,8 @@ pub fn escape(text: &str, out: &mut Vec<u8>) {
             continue;
         }
         let (replacement, length): (Cow<'static, [u8]>, usize) = match class {
+            // Excel's own line end is LF; a CR would show in its cell.
+            Class::Special if bytes[at..].starts_with(b"\r\n") => (Cow::Borrowed(b""), 1),
             Class::Special => (special(*byte), 1),
             Class::Underscore if looks_escaped(&bytes[at..]) => (Cow::Borrowed(b"_x005F_"), 1),
             Class::Edge if bytes[at..].starts_with(b"\xEF\xBF\xBE") => {
@@ -121,6 +123,7 @@ mod tests {
             ("姓名，\"x\" 'y'\t\n", "姓名，\"x\" 'y'\t\n"),
             ("<a> & b", "&lt;a&gt; &amp; b"),
             ("\u{0}\u{1f}\r", "_x0000__x001F__x000D_"),
+            ("a\r\nb\n\r", "a\nb\n_x000D_"),
             ("_x000D_", "_x005F_x000D_"),
             ("__x00zz_ _x1234", "__x00zz_ _x1234"),
             ("a_x00e9_b", "a_x005F_x00e9_b"),

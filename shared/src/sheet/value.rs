@@ -239,7 +239,9 @@ fn seconds(time: &[u8]) -> Option<f64> {
             if !(1..=9).contains(&length) {
                 return None;
             }
-            seconds += f64::from(number(fraction, 0, length)?) / 10_f64.powi(length as i32);
+            // Milliseconds are what Excel keeps; more of them would round the last moment of a day to the next.
+            let kept = length.min(3);
+            seconds += f64::from(number(fraction, 0, kept)?) / 10_f64.powi(kept as i32);
             rest = &fraction[length..];
         }
     }
@@ -318,6 +320,10 @@ mod tests {
             ),
         ] {
             assert_eq!(serial(text), Some(Serial { days, has_time }), "{text}");
+        }
+        for text in ["9999-12-31T23:59:59.999999999Z", "9999-12-31 23:59:59.9999"] {
+            let end = serial(text).unwrap().days;
+            assert_eq!(end, 2_958_465.0 + 86_399.999 / 86_400.0, "{text}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! A file that a request carries: the field `file` of `multipart/form-data`, or the bare body.
 
 use super::http::Call;
-use crate::domain::file_name::sanitise;
+use crate::domain::file_name::sanitise_as;
 use crate::error::{Code, Error, Result};
 use bytes::Bytes;
 use futures_util::stream;
@@ -58,7 +58,7 @@ async fn from_form(content_type: &str, body: Bytes) -> Result<UploadedFile> {
 
 fn named(name: Option<&str>) -> String {
     match name {
-        Some(name) if !name.trim().is_empty() => sanitise(name),
+        Some(name) if !name.trim().is_empty() => sanitise_as("template", name),
         _ => "template.xlsx".to_owned(),
     }
 }

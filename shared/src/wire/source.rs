@@ -51,6 +51,15 @@ struct Envelope<'a> {
     next_cursor: Option<Cursor>,
 }
 
+impl<'a> Envelope<'a> {
+    /// With a `total` of 0 the rows may be null, which is what some languages make of an empty list.
+    fn rows(&self) -> Option<&'a RawValue> {
+        let is_empty = self.total.and_then(|total| whole(total.get())) == Some(0);
+        let none = || serde_json::from_str("[]").ok().filter(|_| is_empty);
+        self.data.or_else(none)
+    }
+}
+
 /// Many backends count with numbers.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -79,7 +88,7 @@ impl<'a> SourcePage<'a> {
             // Bare, with row heads, `data` is an object too; then `total` stands beside it.
             Some(data) if outer.total.is_none() && data.get().starts_with('{') => {
                 match serde_json::from_str::<Envelope<'a>>(data.get()) {
-                    Ok(inner) if inner.data.is_some() => inner,
+                    Ok(inner) if inner.rows().is_some() => inner,
                     _ => outer,
                 }
             }
@@ -90,16 +99,14 @@ impl<'a> SourcePage<'a> {
 
     fn from_envelope(page: Envelope<'a>) -> Result<Self, Failure> {
         let rows = page
-            .data
+            .rows()
             .ok_or_else(|| shape("The source's page has no data."))?;
         let count = count_rows(rows)
             .ok_or_else(|| shape("The data of the source's page is no array of objects."))?;
         let total = match page.total.map(RawValue::get) {
             None | Some("null") => None,
             Some(text) => Some(
-                text.trim_matches('"')
-                    .parse()
-                    .map_err(|_| shape("The total of the source's page is no count."))?,
+                whole(text).ok_or_else(|| shape("The total of the source's page is no count."))?,
             ),
         };
         let present = |part: Option<&'a RawValue>| part.filter(|it| it.get() != "null");
@@ -122,6 +129,14 @@ impl<'a> SourcePage<'a> {
             },
         })
     }
+}
+
+/// A count, also as a text or as languages without whole numbers write it: `2`, `"2"`, `2.0`.
+fn whole(json: &str) -> Option<u64> {
+    let number = json.trim_matches('"');
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let is_whole = !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
+    whole.parse().ok().filter(|_| is_whole)
 }
 
 fn is_success(status: &str) -> bool {
@@ -215,6 +230,21 @@ mod tests {
             assert_eq!((page.facts.rows, page.facts.total), (2, Some(2)), "{body}");
             assert_eq!(page.header.unwrap().get(), "\"h\"");
         }
+        for body in [
+            r#"{"data":[{}],"total":1.0}"#,
+            r#"{"data":[{}],"total":"1"}"#,
+            r#"{"status":200,"data":{"data":[{}],"total":1}}"#,
+        ] {
+            let page = SourcePage::parse(body.as_bytes()).unwrap();
+            assert_eq!(page.facts.total, Some(1), "{body}");
+        }
+        for body in [
+            r#"{"data":null,"total":0}"#,
+            r#"{"status":200,"data":{"data":null,"total":0}}"#,
+        ] {
+            let page = SourcePage::parse(body.as_bytes()).unwrap();
+            assert_eq!((page.rows.get(), page.facts.rows), ("[]", 0), "{body}");
+        }
         let body = r#"{"data":{"data":[],"next_cursor":7}}"#;
         let page = SourcePage::parse(body.as_bytes()).unwrap();
         assert_eq!(page.facts.next_cursor.as_deref(), Some("7"));
@@ -230,6 +260,10 @@ mod tests {
             (r#"{"data":"x"}"#, "source_shape"),
             (r#"{"data":{"a":{"b":[]}}}"#, "source_shape"),
             (r#"{"data":[],"total":-1}"#, "source_shape"),
+            (r#"{"data":[],"total":1.5}"#, "source_shape"),
+            (r#"{"data":[],"total":1e3}"#, "source_shape"),
+            (r#"{"data":null}"#, "source_shape"),
+            (r#"{"data":null,"total":1}"#, "source_shape"),
             (r#"{"status":500,"data":{"data":[]}}"#, "source_status"),
         ] {
             let failure = SourcePage::parse(body.as_bytes()).unwrap_err();

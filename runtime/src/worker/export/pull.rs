@@ -8,7 +8,7 @@ use crate::egress::EgressError;
 use crate::egress::client::{Bounds as ClientBounds, ClientError};
 use crate::worker::Worker;
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use shared::auth::callback;
@@ -142,6 +142,7 @@ pub async fn fetch(
         .map_err(|error| Failure::permanent("internal", error.message))?;
     let request = Request::get(url.as_str())
         .header(header::ACCEPT, "application/json")
+        .header(header::ACCEPT_ENCODING, "identity")
         .header(
             header::USER_AGENT,
             concat!("wharf/", env!("CARGO_PKG_VERSION")),
@@ -162,6 +163,7 @@ pub async fn fetch(
         .map_err(|error| unanswered(error, wait))?;
     let status = answer.status();
     if status == StatusCode::OK {
+        refuse_compressed(answer.headers())?;
         return Ok(answer.into_body());
     }
     let message = format!("The source answered with HTTP status {}.", status.as_u16());
@@ -174,6 +176,19 @@ pub async fn fetch(
             Failure::retryable("source_status", message)
         }
         _ => Failure::permanent("source_status", message),
+    })
+}
+
+/// A page of 16 MiB could be any size once it is inflated.
+fn refuse_compressed(headers: &HeaderMap) -> Result<(), Failure> {
+    let coding = headers.get(header::CONTENT_ENCODING);
+    let coding = coding.filter(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity"));
+    coding.map_or(Ok(()), |coding| {
+        let message = format!(
+            "The source compressed its page ({}), which was not asked for.",
+            String::from_utf8_lossy(coding.as_bytes())
+        );
+        Err(Failure::permanent("source_shape", message))
     })
 }
 

@@ -137,6 +137,9 @@ fn merges(
         let (Event::Start(tag) | Event::Empty(tag)) = event else {
             continue;
         };
+        if local_name(tag.name().as_ref()) != "mergeCell" {
+            continue;
+        }
         let cells = attribute(&tag, "ref")?.unwrap_or_default();
         let area = Area::parse(&cells);
         let is_elsewhere = area.is_some_and(|area| {
