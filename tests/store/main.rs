@@ -3,6 +3,7 @@
 mod accounts;
 mod caches;
 mod claims;
+mod exports;
 mod files;
 mod metrics;
 mod operators;
