@@ -19,6 +19,7 @@ use shared::store::projects;
 use shared::{Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// The longest wait for a wake-up that never came.
 const IDLE: Duration = Duration::from_secs(1);
@@ -27,43 +28,46 @@ const LEASE_MS: i64 = 2 * 1000 * CALLBACK_S_MAX as i64;
 
 pub async fn run(worker: Arc<Worker>) {
     let mut woken = worker.wake.subscribe();
+    let mut deliveries = JoinSet::new();
     while !worker.is_stopping() {
-        match run_one(&worker).await {
-            Ok(0) => {}
-            Ok(_) => continue,
-            Err(error) => tracing::error!(%error, "could not look for callbacks"),
+        let places = places_beside(&deliveries);
+        if let Err(error) = run_one(&worker, &mut deliveries, places).await {
+            tracing::error!(%error, "could not look for callbacks");
         }
+        let has_places = places_beside(&deliveries) > 0;
         tokio::select! {
             () = worker.stop.cancelled() => {}
-            _ = woken.changed() => {}
-            () = tokio::time::sleep(IDLE) => {}
+            // A place is free, and perhaps somebody waits for it.
+            Some(_) = deliveries.join_next() => {}
+            _ = woken.changed(), if has_places => {}
+            () = tokio::time::sleep(IDLE), if has_places => {}
         }
     }
+    while deliveries.join_next().await.is_some() {}
 }
 
-/// Claims what is due and delivers it side by side. Returns how many there were.
-pub async fn run_one(worker: &Arc<Worker>) -> Result<usize> {
+/// How many more may be delivered at once.
+fn places_beside(deliveries: &JoinSet<()>) -> i64 {
+    CALLBACKS_AT_ONCE.saturating_sub(i64::try_from(deliveries.len()).unwrap_or(i64::MAX))
+}
+
+/// Claims what is due, up to so many, and begins to deliver it: a host that hangs holds up nobody else.
+async fn run_one(worker: &Arc<Worker>, deliveries: &mut JoinSet<()>, places: i64) -> Result<()> {
+    if places <= 0 {
+        return Ok(());
+    }
     let now = now_ms();
-    let due = callbacks::claim(
-        &*worker.database,
-        &worker.id,
-        now,
-        now + LEASE_MS,
-        CALLBACKS_AT_ONCE,
-    )
-    .await?;
-    let count = due.len();
-    let deliveries = due.into_iter().map(|callback| {
+    let due = callbacks::claim(&*worker.database, &worker.id, now, now + LEASE_MS, places).await?;
+    for callback in due {
         let worker = worker.clone();
-        async move {
+        deliveries.spawn(async move {
             if let Err(error) = deliver(&worker, &callback).await {
                 // Its lease ends and it is tried again.
                 tracing::error!(%error, event_id = callback.event_id, "could not handle a callback");
             }
-        }
-    });
-    futures_util::future::join_all(deliveries).await;
-    Ok(count)
+        });
+    }
+    Ok(())
 }
 
 /// What is sent.

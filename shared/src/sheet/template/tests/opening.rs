@@ -206,3 +206,20 @@ fn the_dry_run_lists_problems() {
         .collect();
     assert_eq!(cells, [(Some("F6"), "expected_rows_needed")]);
 }
+
+#[test]
+fn what_else_stands_among_merged_cells_does_not_become_one() {
+    let sheet = "xl/worksheets/sheet1.xml";
+    let original = Filled(fixture_bytes("simple")).part(sheet);
+    let merged = "</sheetData><mergeCells count=\"2\"><x/><mergeCell ref=\"A1:B1\"/></mergeCells>";
+    let file = changed(&[(sheet, &original.replace("</sheetData>", merged))]);
+    let input = Input {
+        pages: &[r#"[{"name":"a"}]"#],
+        ..Input::default()
+    };
+    let (filled, _) = try_fill(Template::open(&file).unwrap(), input).unwrap();
+    assert_eq!(
+        filled.tags(sheet, "<mergeCell "),
+        ["<mergeCell ref=\"A1:B1\""]
+    );
+}
