@@ -72,7 +72,7 @@ fn on_path(program: &str) -> Option<PathBuf> {
 }
 
 /// A program of an environment below the target folder with these packages, made once.
-fn set_up(environment: &str, program: &str, packages: &[&str]) -> PathBuf {
+pub(crate) fn set_up(environment: &str, program: &str, packages: &[&str]) -> PathBuf {
     let _lock = lock("tools");
     let folder = target_dir().join(environment);
     let complete = folder.join("complete");
@@ -90,6 +90,6 @@ fn run(command: &mut Command) {
     let status = command.stdin(Stdio::null()).status();
     assert!(
         status.as_ref().is_ok_and(std::process::ExitStatus::success),
-        "{command:?}: {status:?}; the tests need yt-dlp and ffmpeg on PATH, or python3 with venv and PyPI"
+        "{command:?}: {status:?}; the tests need python3 with venv and PyPI, and without these yt-dlp and ffmpeg on PATH"
     );
 }

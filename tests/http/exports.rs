@@ -1,9 +1,12 @@
 //! `/api/v1/export`: what a project may ask for, and what it gets.
 
 mod callbacks;
+mod excel;
+mod limits;
 mod sources;
 mod sync;
 mod templates;
+mod workbook;
 
 use crate::{shared, sqlite};
 use reqwest::Method;

@@ -6,14 +6,19 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Business, Caller, Manners, workspace_root};
 
-const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+pub const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
-fn fixture(name: &str) -> Vec<u8> {
+pub fn fixture(name: &str) -> Vec<u8> {
     let path = workspace_root().join("tests/fixtures/templates").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-async fn upload(project: &Caller<'_>, query: &str, content_type: &str, body: Vec<u8>) -> Answer {
+pub async fn upload(
+    project: &Caller<'_>,
+    query: &str,
+    content_type: &str,
+    body: Vec<u8>,
+) -> Answer {
     let path = format!("/api/v1/templates{query}");
     let finish = |it: reqwest::RequestBuilder| it.header("content-type", content_type).body(body);
     project.send(Method::POST, &path, finish).await
