@@ -1,5 +1,7 @@
 //! What takes the whole machine, in a test binary of its own so that nothing else runs beside it.
 
+mod exports;
+
 use std::time::Duration;
 use tests::{TestApp, clip, eventually, media};
 

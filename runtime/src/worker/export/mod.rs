@@ -3,8 +3,8 @@
 //! then ([`checkpoint`]), so that an attempt after a crash goes on at the last good page.
 
 mod checkpoint;
-mod hash;
-mod parts;
+pub mod hash;
+pub mod parts;
 pub mod pull;
 mod write;
 
