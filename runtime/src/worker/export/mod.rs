@@ -64,11 +64,7 @@ pub(super) async fn attempt(
     folder: &Path,
     cancel: &CancellationToken,
 ) -> Result<Ended> {
-    let Some(plan) = plan(worker, task).await? else {
-        let failure = Failure::permanent("internal", "The request of this export is gone.");
-        return Ok(Ended::Failed(failure));
-    };
-    let plan = match plan {
+    let plan = match plan(worker, task).await? {
         Ok(plan) => plan,
         Err(failure) => return Ok(Ended::Failed(failure)),
     };
@@ -76,11 +72,8 @@ pub(super) async fn attempt(
         Ok(written) => {
             let ready = finish::prepare_export(worker, task, folder, written).await;
             match ready {
-                Ok(ready) => {
-                    let ended = settle(worker, task, claim, ready).await?;
-                    exports::forget(&*worker.database, &task.task_id).await?;
-                    Ok(ended)
-                }
+                // The request stays until the cleaner takes it: where the claim is lost, another attempt needs it.
+                Ok(ready) => settle(worker, task, claim, ready).await,
                 Err(error) => Ok(Ended::Failed(disk_failure(&error))),
             }
         }
@@ -100,16 +93,17 @@ struct Plan {
     bytes_max: u64,
 }
 
-async fn plan(worker: &Worker, task: &Task) -> Result<Option<std::result::Result<Plan, Failure>>> {
+async fn plan(worker: &Worker, task: &Task) -> Result<std::result::Result<Plan, Failure>> {
     let database = &*worker.database;
     let Some(body) = exports::find(database, &task.task_id).await? else {
-        return Ok(None);
+        let failure = Failure::permanent("internal", "The request of this export is gone.");
+        return Ok(Err(failure));
     };
     let export = Export::parse(body.as_bytes())?;
     let project = projects::find(database, &task.owner_id).await?;
     let Some(project) = project.filter(|project| project.disabled_at.is_none()) else {
         let failure = Failure::permanent("project_disabled", "The project is disabled.");
-        return Ok(Some(Err(failure)));
+        return Ok(Err(failure));
     };
     let template = match &export.template_id {
         None => None,
@@ -117,7 +111,7 @@ async fn plan(worker: &Worker, task: &Task) -> Result<Option<std::result::Result
             Some(file) => Some(file),
             None => {
                 let failure = Failure::permanent("template_gone", "The template was deleted.");
-                return Ok(Some(Err(failure)));
+                return Ok(Err(failure));
             }
         },
     };
@@ -126,7 +120,7 @@ async fn plan(worker: &Worker, task: &Task) -> Result<Option<std::result::Result
         Some(its) => its.min(ours),
         None => ours,
     };
-    Ok(Some(Ok(Plan {
+    Ok(Ok(Plan {
         bounds: Bounds {
             step: export.pace.step.into(),
             rows_max: least(settings.max_rows, project.limits.max_rows),
@@ -135,7 +129,7 @@ async fn plan(worker: &Worker, task: &Task) -> Result<Option<std::result::Result
         export: Arc::new(export),
         project,
         template,
-    })))
+    }))
 }
 
 /// Fetches and writes side by side, until the file is there.
