@@ -16,7 +16,7 @@ mod parse;
 mod projects;
 mod quota;
 mod settings;
-mod sites;
+mod media_sites;
 mod tasks;
 mod tokens;
 mod ws;

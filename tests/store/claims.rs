@@ -3,7 +3,7 @@
 use crate::{NOW, both, claim, new_task};
 use shared::store::claims::{self, Room};
 use shared::store::tasks::{self, NewTask};
-use shared::store::{Database, Dialect, Row, Value, sites};
+use shared::store::{Database, Dialect, Row, Value, cooldowns};
 use std::collections::HashSet;
 use std::sync::Mutex;
 
@@ -96,7 +96,7 @@ async fn a_site_that_cools_is_left_alone_and_the_others_are_not() {
         let database = &*fixture.database;
         let cooling = submit(database, "a", "cool.example", NOW).await;
         let other = submit(database, "a", "warm.example", NOW).await;
-        let until = sites::cool(database, "cool.example", "rate_limited", NOW, 1000, 3000)
+        let until = cooldowns::cool(database, "cool.example", "rate_limited", NOW, 1000, 3000)
             .await
             .unwrap();
         assert_eq!(until, NOW + 1000);
@@ -117,7 +117,7 @@ async fn a_site_cools_twice_as_long_after_every_refusal_in_a_row() {
     for fixture in both().await {
         let database = &*fixture.database;
         let cool = async |now| {
-            sites::cool(database, "a.example", "forbidden", now, 1000, 3000)
+            cooldowns::cool(database, "a.example", "forbidden", now, 1000, 3000)
                 .await
                 .unwrap()
                 - now
@@ -131,11 +131,11 @@ async fn a_site_cools_twice_as_long_after_every_refusal_in_a_row() {
         assert_eq!(cool(NOW + 1000).await, 2000);
         assert_eq!(cool(NOW + 3000).await, 3000, "the longest");
         assert_eq!(cool(NOW + 6000).await, 3000);
-        let listed = sites::cooling(database, NOW + 8999, 10).await.unwrap();
+        let listed = cooldowns::cooling(database, NOW + 8999, 10).await.unwrap();
         assert_eq!((listed.len(), listed[0].strikes), (1, 4));
-        sites::forgive(database, "a.example").await.unwrap();
+        cooldowns::forgive(database, "a.example").await.unwrap();
         assert_eq!(cool(NOW + 9000).await, 1000);
-        assert_eq!(sites::purge(database, NOW + 10_001).await.unwrap(), 1);
+        assert_eq!(cooldowns::purge(database, NOW + 10_001).await.unwrap(), 1);
     }
 }
 

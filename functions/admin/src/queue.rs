@@ -7,7 +7,7 @@ use shared::limits::{OPERATOR_ITEMS_MAX, RUNNING_SHOWN_MAX};
 use shared::spin::caller::authenticate_admin;
 use shared::spin::http::{Answer, Call};
 use shared::spin::now_ms;
-use shared::store::{overview, sites};
+use shared::store::{cooldowns, overview};
 use shared::wire::queue::{CoolingSite, QueueAnswer, RunningTask};
 use shared::wire::time::rfc3339;
 use spin_sdk::http::Method;
@@ -20,7 +20,7 @@ pub async fn show(call: &mut Call) -> Result<Answer> {
     let database = call.database().await?;
     let backlog = overview::backlog(database, now).await?;
     let running = overview::running(database, RUNNING_SHOWN_MAX).await?;
-    let cooling = sites::cooling(database, now, OPERATOR_ITEMS_MAX).await?;
+    let cooling = cooldowns::cooling(database, now, OPERATOR_ITEMS_MAX).await?;
     Answer::ok(&QueueAnswer {
         queued: backlog.queued,
         waiting_for_retry: backlog.waiting_for_retry,

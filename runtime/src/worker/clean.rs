@@ -12,7 +12,7 @@ use shared::limits::{
 };
 use shared::store::files::{self, Disposable};
 use shared::store::{
-    callbacks, duties, exports, logins, parses, proxies, quotas, sessions, sites, templates,
+    callbacks, cooldowns, duties, exports, logins, parses, proxies, quotas, sessions, templates,
     tickets, workers,
 };
 use std::path::{Path, PathBuf};
@@ -82,7 +82,7 @@ async fn run_one(worker: &Worker) -> Result<bool> {
     tickets::purge(database, now).await?;
     parses::purge(database, now).await?;
     quotas::purge(database, quota::day(now)).await?;
-    sites::purge(database, now - SITE_FORGIVEN_MS).await?;
+    cooldowns::purge(database, now - SITE_FORGIVEN_MS).await?;
     proxies::purge(database, now - PROXY_EVENT_MS).await?;
     workers::purge(database, now - WORKER_GONE_MS).await?;
     exports::purge(database, now - EXPORT_ORPHANED_MS).await?;

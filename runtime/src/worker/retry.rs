@@ -14,7 +14,7 @@ use shared::Result;
 use shared::domain::task::{Failure, backoff_ms};
 use shared::limits::SITE_COOL_MS_MAX;
 use shared::store::queue::{self, Held, Sequel};
-use shared::store::sites;
+use shared::store::cooldowns;
 use shared::store::tasks::Task;
 use shared::wire::task::{Attempt, TaskError};
 use shared::wire::time::rfc3339;
@@ -113,7 +113,7 @@ async fn cool_down(worker: &Worker, site: &str, failure: &Failure, now: i64) -> 
         return Ok(());
     }
     let database = &*worker.database;
-    let until = sites::cool(
+    let until = cooldowns::cool(
         database,
         site,
         failure.code,

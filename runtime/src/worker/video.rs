@@ -11,7 +11,7 @@ use shared::domain::media::Quality;
 use shared::domain::proxy::Rented;
 use shared::domain::task::Failure;
 use shared::store::queue::Held;
-use shared::store::sites;
+use shared::store::cooldowns;
 use shared::store::tasks::Task;
 use shared::wire::media::DownloadSpec;
 use shared::wire::task::Progress;
@@ -65,7 +65,7 @@ pub(super) async fn attempt(
         Err(DownloadError::Cancelled) => return Ok(Ended::Stopped),
         Err(DownloadError::Failure(failure)) => return Ok(Ended::Failed(failure)),
     };
-    sites::forgive(&*worker.database, &task.site).await?;
+    cooldowns::forgive(&*worker.database, &task.site).await?;
     let ready = match finish::prepare_video(worker, task, &spec, folder, downloaded).await {
         Ok(ready) => ready,
         Err(error) => return Ok(Ended::Failed(disk_failure(&error))),

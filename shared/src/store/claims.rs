@@ -62,7 +62,7 @@ const WITHIN_PROJECT: &str = "($5 <> 'export' OR COALESCE( \
         FROM projects WHERE project_id = owner_id AND max_tasks IS NOT NULL), TRUE))";
 
 const OPEN: &str = "waiting.site IS NOT NULL AND NOT EXISTS \
-       (SELECT 1 FROM sites WHERE sites.site = waiting.site AND sites.cool_until > $2)";
+       (SELECT 1 FROM cooldowns WHERE cooldowns.site = waiting.site AND cooldowns.cool_until > $2)";
 
 /// Claims up to `room.places` tasks that are due.
 pub async fn claim(
@@ -132,7 +132,7 @@ pub async fn next_due(database: &dyn Database, kind: &str, now: i64) -> Result<O
         .query(
             "SELECT MIN(at) AS at FROM ( \
                SELECT MIN(run_at) AS at FROM tasks WHERE kind = $1 AND status = 'queued' AND run_at > $2 \
-               UNION ALL SELECT MIN(cool_until) FROM sites WHERE cool_until > $2) ends",
+               UNION ALL SELECT MIN(cool_until) FROM cooldowns WHERE cool_until > $2) ends",
             &[kind.into(), now.into()],
         )
         .await?;

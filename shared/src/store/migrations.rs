@@ -37,6 +37,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0004_exports.sql"),
         postgres: include_str!("migrations/postgres/0004_exports.sql"),
     },
+    Migration {
+        number: 5,
+        name: "sync",
+        sqlite: include_str!("migrations/sqlite/0005_sync.sql"),
+        postgres: include_str!("migrations/postgres/0005_sync.sql"),
+    },
 ];
 
 impl Migration {

@@ -5,7 +5,7 @@ use super::time::rfc3339;
 use super::worker::WorkerAnswer;
 use crate::error::Result;
 use crate::store::overview::Running;
-use crate::store::sites::Site;
+use crate::store::cooldowns::Cooldown;
 use serde::Serialize;
 
 /// `GET /admin/api/v1/queue`.
@@ -63,8 +63,8 @@ pub struct CoolingSite {
     pub reason: String,
 }
 
-impl From<Site> for CoolingSite {
-    fn from(site: Site) -> Self {
+impl From<Cooldown> for CoolingSite {
+    fn from(site: Cooldown) -> Self {
         Self {
             site: site.site,
             strikes: site.strikes,

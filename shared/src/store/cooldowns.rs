@@ -16,13 +16,13 @@ pub async fn cool(
     // A refusal while the site is cooling comes of an attempt that was under way already: it is the same one.
     let rows = database
         .query(
-            "INSERT INTO sites (site, strikes, cool_ms, cool_until, reason, updated_at) \
+            "INSERT INTO cooldowns (site, strikes, cool_ms, cool_until, reason, updated_at) \
              VALUES ($1, 1, $4, $6, $2, $3) \
              ON CONFLICT (site) DO UPDATE SET reason = excluded.reason, updated_at = excluded.updated_at, \
-               strikes = sites.strikes + 1, \
-               cool_ms = CASE WHEN sites.cool_ms * 2 > $5 THEN $5 ELSE sites.cool_ms * 2 END, \
-               cool_until = $3 + CASE WHEN sites.cool_ms * 2 > $5 THEN $5 ELSE sites.cool_ms * 2 END \
-             WHERE sites.cool_until <= $3 RETURNING cool_until",
+               strikes = cooldowns.strikes + 1, \
+               cool_ms = CASE WHEN cooldowns.cool_ms * 2 > $5 THEN $5 ELSE cooldowns.cool_ms * 2 END, \
+               cool_until = $3 + CASE WHEN cooldowns.cool_ms * 2 > $5 THEN $5 ELSE cooldowns.cool_ms * 2 END \
+             WHERE cooldowns.cool_until <= $3 RETURNING cool_until",
             &[
                 site.into(),
                 reason.into(),
@@ -39,14 +39,14 @@ pub async fn cool(
 /// The site has given something out: its refusals are forgotten.
 pub async fn forgive(database: &dyn Database, site: &str) -> Result<()> {
     database
-        .execute("DELETE FROM sites WHERE site = $1", &[site.into()])
+        .execute("DELETE FROM cooldowns WHERE site = $1", &[site.into()])
         .await?;
     Ok(())
 }
 
 /// A site and what it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
+pub struct Cooldown {
     pub site: String,
     pub strikes: i64,
     pub cool_until: i64,
@@ -54,17 +54,17 @@ pub struct Site {
 }
 
 /// The sites that are cooling, the last to end first, at most `limit`.
-pub async fn cooling(database: &dyn Database, now: i64, limit: i64) -> Result<Vec<Site>> {
+pub async fn cooling(database: &dyn Database, now: i64, limit: i64) -> Result<Vec<Cooldown>> {
     let rows = database
         .query(
-            "SELECT site, strikes, cool_until, reason FROM sites WHERE cool_until > $1 \
+            "SELECT site, strikes, cool_until, reason FROM cooldowns WHERE cool_until > $1 \
              ORDER BY cool_until DESC, site LIMIT $2",
             &[now.into(), limit.into()],
         )
         .await?;
     rows.iter()
         .map(|row| {
-            Ok(Site {
+            Ok(Cooldown {
                 site: row.get("site")?,
                 strikes: row.get("strikes")?,
                 cool_until: row.get("cool_until")?,
@@ -77,6 +77,6 @@ pub async fn cooling(database: &dyn Database, now: i64, limit: i64) -> Result<Ve
 /// Removes sites that have behaved since `before`.
 pub async fn purge(database: &dyn Database, before: i64) -> Result<u64> {
     database
-        .execute("DELETE FROM sites WHERE cool_until < $1", &[before.into()])
+        .execute("DELETE FROM cooldowns WHERE cool_until < $1", &[before.into()])
         .await
 }
