@@ -4,6 +4,7 @@
 mod check;
 mod exports;
 mod keys;
+mod sync;
 
 use anyhow::bail;
 pub use exports::Exports;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use shared::domain::quota::Levels;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+pub use sync::{Site, Sync};
 
 /// The file that is read when `--config` does not name another.
 pub const FILE: &str = "wharf.toml";
@@ -41,6 +43,8 @@ pub struct Settings {
     pub worker: Worker,
     pub proxy: Proxy,
     pub quota: Quota,
+    pub sync: Sync,
+    pub site: Site,
     pub metrics: Metrics,
     pub keys: Keys,
 }
@@ -246,9 +250,9 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 13] = [
     "egress", "media", "exports", "queue", "files", "delivery", "worker", "metrics", "proxy",
-    "quota", "keys",
+    "quota", "sync", "site", "keys",
 ];
 const TOP: [&str; 5] = [
     "listen",
@@ -290,9 +294,12 @@ impl Settings {
             worker: section(&figment, "worker", &mut wrong),
             proxy: section(&figment, "proxy", &mut wrong),
             quota: section(&figment, "quota", &mut wrong),
+            sync: section(&figment, "sync", &mut wrong),
+            site: section(&figment, "site", &mut wrong),
             metrics: section(&figment, "metrics", &mut wrong),
             keys: section(&figment, "keys", &mut wrong),
         };
+        settings.sync.types = settings.sync.types.completed();
         settings.check(&mut wrong);
         if !wrong.is_empty() {
             bail!("The settings do not hold:\n  {}", wrong.join("\n  "));

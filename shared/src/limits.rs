@@ -350,3 +350,15 @@ pub const DIRECT_SITES_MAX: usize = 1000;
 pub const SITE_BYTES_MAX: usize = 259;
 /// Workers and cookie jars in one answer.
 pub const OPERATOR_ITEMS_MAX: i64 = 1000;
+
+// Data sync.
+
+/// Rows of one batch, whatever the settings say.
+pub const SYNC_ROWS_MAX: usize = 10_000;
+/// What `sync.max_bytes` may be, bytes.
+pub const SYNC_BYTES_MIN: usize = 64 * 1024;
+pub const SYNC_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// A `syn_id`, a business type, an id of a server, bytes.
+pub const SYNC_WORD_BYTES_MAX: usize = 128;
+/// The last of the priorities, whose first is 0.
+pub const SYNC_PRIORITY_MAX: u8 = 9;

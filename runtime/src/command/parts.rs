@@ -151,14 +151,38 @@ pub fn variables(
         ),
         ("quota_user", settings.quota.user.to_string()),
         ("quota_vip", settings.quota.vip.to_string()),
+        ("sync_types", sync_types(settings)),
+        ("sync_lease_s", settings.sync.lease_s.to_string()),
+        ("sync_max_rows", settings.sync.max_rows.to_string()),
+        ("sync_max_bytes", settings.sync.max_bytes.to_string()),
+        ("sync_fail_max", settings.sync.fail_max.to_string()),
+        ("sync_receiver", sync_receiver(settings).to_owned()),
+        ("site_operators", settings.site.operators.join(",")),
         ("users_key", settings.keys.users.clone()),
         ("projects_key", settings.keys.projects.clone()),
+        ("sites_key", settings.keys.sites.clone()),
         ("admins_key", settings.keys.admins.clone()),
         ("cookies_key", settings.keys.cookies.clone()),
         ("callbacks_key", settings.keys.callbacks.clone()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+fn sync_types(settings: &Settings) -> String {
+    // Names and numbers always serialise.
+    serde_json::to_string(&settings.sync.types).unwrap_or_default()
+}
+
+/// Whom rows go to beside the sites.
+fn sync_receiver(settings: &Settings) -> &'static str {
+    if settings.site.is_one() {
+        shared::domain::delivery::UPSTREAM
+    } else if settings.sync.apply_url.is_empty() {
+        ""
+    } else {
+        shared::domain::delivery::BUSINESS
+    }
 }
 
 /// Builds what is stale of the components.

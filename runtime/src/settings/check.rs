@@ -4,7 +4,9 @@ use super::Settings;
 use shared::auth::signature::FileKeys;
 use shared::domain::egress::AllowList;
 use shared::domain::forwarded::TrustedProxies;
-use shared::limits::{CONNECTIONS_MAX, METRICS_TOKEN_BYTES_MIN};
+use shared::limits::{
+    CONNECTIONS_MAX, METRICS_TOKEN_BYTES_MIN, SYNC_BYTES_MAX, SYNC_BYTES_MIN, SYNC_ROWS_MAX,
+};
 
 impl Settings {
     /// Adds a line for each rule that does not hold.
@@ -69,6 +71,7 @@ impl Settings {
             (1..=CONNECTIONS_MAX).contains(&self.delivery.max_transfers),
             &format!("delivery.max_transfers: is between 1 and {CONNECTIONS_MAX}"),
         );
+        self.check_sync(&mut require);
         let kids = &self.files.kids;
         require(
             kids.is_empty() || FileKeys::parse(kids).is_ok(),
@@ -97,6 +100,50 @@ impl Settings {
         }
         if let Err(error) = AllowList::parse(&self.egress.allow) {
             require(false, &format!("egress.allow: {}", error.message));
+        }
+    }
+}
+
+impl Settings {
+    fn check_sync(&self, require: &mut impl FnMut(bool, &str)) {
+        let (sync, site) = (&self.sync, &self.site);
+        if let Some(problem) = sync.types.problem() {
+            require(false, &format!("sync.types: {problem}"));
+        }
+        require(sync.lease_s >= 1, "sync.lease_s: is at least 1");
+        require(
+            (1..=SYNC_ROWS_MAX).contains(&sync.max_rows),
+            &format!("sync.max_rows: is between 1 and {SYNC_ROWS_MAX}"),
+        );
+        require(
+            (SYNC_BYTES_MIN..=SYNC_BYTES_MAX).contains(&sync.max_bytes),
+            &format!("sync.max_bytes: is between {SYNC_BYTES_MIN} and {SYNC_BYTES_MAX}"),
+        );
+        require(sync.fail_max >= 1, "sync.fail_max: is at least 1");
+        for (name, url) in [
+            ("sync.apply_url", &sync.apply_url),
+            ("site.upstream", &site.upstream),
+            ("site.apply_url", &site.apply_url),
+        ] {
+            let is_url = url.is_empty()
+                || url::Url::parse(url)
+                    .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            require(is_url, &format!("{name}: is an http or https URL"));
+        }
+        require(
+            site.mysql_url.is_empty() || site.mysql_url.starts_with("mysql://"),
+            "site.mysql_url: begins with mysql://",
+        );
+        require(
+            site.client_id.is_empty() == site.client_secret.is_empty(),
+            "site.client_id and site.client_secret: are both given or neither",
+        );
+        require(site.interval_s != Some(0), "site.interval_s: is at least 1");
+        for time in &site.times {
+            require(
+                jiff::civil::Time::strptime("%H:%M", time).is_ok(),
+                &format!("site.times: {time:?} is no time of the day, HH:MM"),
+            );
         }
     }
 }

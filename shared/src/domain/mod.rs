@@ -2,8 +2,10 @@
 
 pub mod account;
 pub mod breaker;
+pub mod business_type;
 pub mod client;
 pub mod cookies;
+pub mod delivery;
 pub mod egress;
 pub mod export;
 pub mod file_name;

@@ -77,6 +77,9 @@ pub async fn cooling(database: &dyn Database, now: i64, limit: i64) -> Result<Ve
 /// Removes sites that have behaved since `before`.
 pub async fn purge(database: &dyn Database, before: i64) -> Result<u64> {
     database
-        .execute("DELETE FROM cooldowns WHERE cool_until < $1", &[before.into()])
+        .execute(
+            "DELETE FROM cooldowns WHERE cool_until < $1",
+            &[before.into()],
+        )
         .await
 }

@@ -4,8 +4,8 @@ use super::task::{Progress, progress};
 use super::time::rfc3339;
 use super::worker::WorkerAnswer;
 use crate::error::Result;
-use crate::store::overview::Running;
 use crate::store::cooldowns::Cooldown;
+use crate::store::overview::Running;
 use serde::Serialize;
 
 /// `GET /admin/api/v1/queue`.
