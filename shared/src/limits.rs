@@ -362,3 +362,13 @@ pub const SYNC_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const SYNC_WORD_BYTES_MAX: usize = 128;
 /// The last of the priorities, whose first is 0.
 pub const SYNC_PRIORITY_MAX: u8 = 9;
+/// The largest `seq` of a row; above it in a position stands the epoch.
+pub const SYNC_SEQ_MAX: i64 = (1 << 40) - 1;
+/// An `entity`, bytes.
+pub const SYNC_ENTITY_BYTES_MAX: usize = 256;
+/// A reason that a receiver gives for refusing a row, characters; what is longer is cut.
+pub const SYNC_REASON_CHARS_MAX: usize = 500;
+/// One place of so many in a batch goes to the row that has waited longest, whatever its priority (DS-6).
+pub const SYNC_OLDEST_SHARE: usize = 8;
+/// How often a batch is put together anew when another request was faster.
+pub const SYNC_BATCH_TRIES: usize = 5;

@@ -12,6 +12,7 @@ mod projects;
 mod queue;
 mod queue_model;
 mod quotas;
+mod sync;
 mod tasks;
 
 use runtime::command::migrate;

@@ -1,6 +1,7 @@
 //! The pure rules: no IO, no clock, no randomness. Constructors parse and return `Result`.
 
 pub mod account;
+pub mod batch;
 pub mod breaker;
 pub mod business_type;
 pub mod client;
@@ -20,6 +21,7 @@ pub mod project;
 pub mod proxy;
 pub mod quota;
 pub mod ranges;
+pub mod record;
 pub mod request_id;
 pub mod source;
 pub mod style;

@@ -14,6 +14,7 @@ pub mod project;
 pub mod proxy;
 pub mod queue;
 pub mod quota;
+pub mod record;
 pub mod source;
 pub mod task;
 pub mod template;

@@ -49,6 +49,7 @@ CREATE TABLE records (
     entity_version BIGINT,
     body           TEXT NOT NULL,             -- JSON: the row as it is delivered, but for fail_num
     hash           TEXT NOT NULL,             -- SHA-256 of body
+    bytes          BIGINT NOT NULL,           -- of body
     receiver       TEXT,                      -- whom it goes to beside the sites: 'business', 'upstream'; NULL: nobody
     is_superseded  BIGINT NOT NULL,          -- came after a deletion of a higher version: kept, not delivered
     created_at     BIGINT NOT NULL,
@@ -68,6 +69,7 @@ CREATE TABLE deliveries (
     priority    BIGINT NOT NULL,             -- the record's, unless an earlier row of the entity is waiting with a later one
     rank        BIGINT NOT NULL,
     position    BIGINT NOT NULL,
+    bytes       BIGINT NOT NULL,
     state       TEXT NOT NULL,                -- pending | leased | dead | held
     batch_id    TEXT,
     fail_num    BIGINT NOT NULL DEFAULT 0,
@@ -86,7 +88,7 @@ CREATE FUNCTION records_deliver() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     of_entity TEXT := NEW.realm || ' ' || NEW.entity;
 BEGIN
-    INSERT INTO deliveries (receiver, record_id, entity, priority, rank, position, state, created_at, updated_at)
+    INSERT INTO deliveries (receiver, record_id, entity, priority, rank, position, bytes, state, created_at, updated_at)
         SELECT whom.receiver, NEW.record_id, of_entity,
             -- Neither before an earlier row of the entity nor behind a later one, whatever their types.
             least(greatest(NEW.priority, coalesce((SELECT max(earlier.priority) FROM deliveries earlier
@@ -95,7 +97,7 @@ BEGIN
                 coalesce((SELECT min(later.priority) FROM deliveries later
                     WHERE later.receiver = whom.receiver AND later.entity = of_entity
                     AND (later.rank, later.position) > (NEW.rank, NEW.position)), 99)),
-            NEW.rank, NEW.position,
+            NEW.rank, NEW.position, NEW.bytes,
             CASE WHEN EXISTS (SELECT 1 FROM deliveries dead WHERE dead.receiver = whom.receiver
                 AND dead.entity = of_entity AND dead.state IN ('dead', 'held'))
                 THEN 'held' ELSE 'pending' END,

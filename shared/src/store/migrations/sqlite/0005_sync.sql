@@ -52,6 +52,7 @@ CREATE TABLE records (
     entity_version INTEGER,
     body           TEXT NOT NULL,             -- JSON: the row as it is delivered, but for fail_num
     hash           TEXT NOT NULL,             -- SHA-256 of body
+    bytes          INTEGER NOT NULL,          -- of body
     receiver       TEXT,                      -- whom it goes to beside the sites: 'business', 'upstream'; NULL: nobody
     is_superseded  INTEGER NOT NULL,          -- came after a deletion of a higher version: kept, not delivered
     created_at     INTEGER NOT NULL,
@@ -71,6 +72,7 @@ CREATE TABLE deliveries (
     priority    INTEGER NOT NULL,             -- the record's, unless an earlier row of the entity is waiting with a later one
     rank        INTEGER NOT NULL,
     position    INTEGER NOT NULL,
+    bytes       INTEGER NOT NULL,
     state       TEXT NOT NULL,                -- pending | leased | dead | held
     batch_id    TEXT,
     fail_num    INTEGER NOT NULL DEFAULT 0,
@@ -87,7 +89,7 @@ CREATE INDEX deliveries_of_record ON deliveries (record_id);
 
 CREATE TRIGGER records_deliver AFTER INSERT ON records WHEN NEW.is_superseded = 0
 BEGIN
-    INSERT INTO deliveries (receiver, record_id, entity, priority, rank, position, state, created_at, updated_at)
+    INSERT INTO deliveries (receiver, record_id, entity, priority, rank, position, bytes, state, created_at, updated_at)
         SELECT receiver, NEW.record_id, NEW.realm || ' ' || NEW.entity,
             -- Neither before an earlier row of the entity nor behind a later one, whatever their types.
             min(max(NEW.priority, coalesce((SELECT max(priority) FROM deliveries earlier
@@ -96,7 +98,7 @@ BEGIN
                 coalesce((SELECT min(priority) FROM deliveries later
                     WHERE later.receiver = whom.receiver AND later.entity = NEW.realm || ' ' || NEW.entity
                     AND (later.rank, later.position) > (NEW.rank, NEW.position)), 99)),
-            NEW.rank, NEW.position,
+            NEW.rank, NEW.position, NEW.bytes,
             CASE WHEN EXISTS (SELECT 1 FROM deliveries dead WHERE dead.receiver = whom.receiver
                 AND dead.entity = NEW.realm || ' ' || NEW.entity AND dead.state IN ('dead', 'held'))
                 THEN 'held' ELSE 'pending' END,

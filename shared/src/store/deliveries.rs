@@ -1,0 +1,170 @@
+//! What is still to be delivered to whom, and the rows of it that are dead (DS-7).
+
+use super::{Database, Row, Value};
+use crate::domain::page::Page;
+use crate::error::{Code, Error, Result};
+use crate::wire::record::Delivered;
+
+/// How a receiver stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows that wait or are out in a batch.
+    pub backlog: i64,
+    /// Rows behind a dead one of their entity.
+    pub held: i64,
+    pub dead: i64,
+    /// Since when the oldest of the backlog waits.
+    pub oldest_at: Option<i64>,
+}
+
+pub async fn counts(database: &dyn Database, receiver: &str) -> Result<Counts> {
+    let sql = "SELECT state, COUNT(*) AS rows, MIN(created_at) AS oldest_at FROM deliveries \
+         WHERE receiver = $1 GROUP BY state";
+    let mut counts = Counts::default();
+    for row in &database.query(sql, &[receiver.into()]).await? {
+        let number: i64 = row.get("rows")?;
+        match row.get::<String>("state")?.as_str() {
+            "dead" => counts.dead = number,
+            "held" => counts.held = number,
+            _ => {
+                counts.backlog += number;
+                let oldest: Option<i64> = row.get("oldest_at")?;
+                counts.oldest_at = [counts.oldest_at, oldest].into_iter().flatten().min();
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// Whether a row waits for this receiver and none of its entity is out; what a long poll waits for.
+pub async fn is_any_due(database: &dyn Database, receiver: &str) -> Result<bool> {
+    let sql = "SELECT 1 AS found FROM deliveries d WHERE d.receiver = $1 AND d.state = 'pending' \
+         AND NOT EXISTS (SELECT 1 FROM deliveries b WHERE b.receiver = d.receiver AND b.entity = d.entity \
+           AND b.state IN ('leased', 'dead')) LIMIT 1";
+    Ok(!database.query(sql, &[receiver.into()]).await?.is_empty())
+}
+
+/// A dead row.
+#[derive(Clone, Debug)]
+pub struct Dead {
+    pub record_id: i64,
+    pub syn_id: String,
+    pub origin: String,
+    pub business_type: String,
+    pub entity: String,
+    pub reason: Option<String>,
+    pub fail_num: i64,
+    /// Rows of its entity that wait behind it.
+    pub held: i64,
+    pub dead_since: i64,
+    pub row: Delivered,
+}
+
+fn dead_from(row: &Row) -> Result<Dead> {
+    let reason: Option<String> = row.get("reason")?;
+    Ok(Dead {
+        record_id: row.get("record_id")?,
+        syn_id: row.get("syn_id")?,
+        origin: row.get("origin")?,
+        business_type: row.get("business_type")?,
+        entity: row.get("entity")?,
+        fail_num: row.get("fail_num")?,
+        held: row.get("held")?,
+        dead_since: row.get("updated_at")?,
+        row: Delivered {
+            body: row.get("body")?,
+            origin: row.get("origin")?,
+            position: row.get("position")?,
+            created_at: row.get("created_at")?,
+            fail_num: row.get("fail_num")?,
+            reason: reason.clone(),
+            data_detail: row.get("data_detail")?,
+        },
+        reason,
+    })
+}
+
+/// The dead rows of a receiver, the first in order first, and how many there are.
+pub async fn dead(database: &dyn Database, receiver: &str, page: Page) -> Result<(Vec<Dead>, i64)> {
+    let sql = "SELECT d.record_id, r.syn_id, r.origin, r.business_type, r.entity, d.reason, d.fail_num, \
+           d.updated_at, r.body, r.position, r.created_at, d.data_detail, \
+           (SELECT COUNT(*) FROM deliveries h WHERE h.receiver = d.receiver AND h.entity = d.entity \
+             AND h.state = 'held') AS held \
+         FROM deliveries d JOIN records r ON r.record_id = d.record_id \
+         WHERE d.receiver = $1 AND d.state = 'dead' ORDER BY d.created_at, d.record_id LIMIT $2 OFFSET $3";
+    let rows = database
+        .query(
+            sql,
+            &[receiver.into(), page.limit().into(), page.offset().into()],
+        )
+        .await?;
+    let total = database
+        .query(
+            "SELECT COUNT(*) AS total FROM deliveries WHERE receiver = $1 AND state = 'dead'",
+            &[receiver.into()],
+        )
+        .await?;
+    let total = total.first().map_or(Ok(0), |row| row.get("total"))?;
+    Ok((rows.iter().map(dead_from).collect::<Result<_>>()?, total))
+}
+
+/// What an operator does with a dead row; the rows that it held follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It is tried again, three times as before.
+    Retry,
+    /// It is tried again with this JSON in the place of its `data_detail`.
+    Edit(String),
+    /// It is not delivered.
+    Skip,
+}
+
+/// Frees a dead row. Errors: 40401, 40901 where rows of several origins have this `syn_id` and none is named.
+pub async fn free(
+    database: &dyn Database,
+    receiver: &str,
+    syn_id: &str,
+    origin: Option<&str>,
+    action: &Action,
+    now: i64,
+) -> Result<()> {
+    let rows = database
+        .query(
+            "SELECT d.record_id FROM deliveries d JOIN records r ON r.record_id = d.record_id \
+             WHERE d.receiver = $1 AND d.state = 'dead' AND r.syn_id = $2 \
+             AND (CAST($3 AS TEXT) IS NULL OR r.origin = $3)",
+            &[receiver.into(), syn_id.into(), origin.into()],
+        )
+        .await?;
+    let record_id: i64 = match rows.as_slice() {
+        [] => return Err(Error::not_found("dead row")),
+        [row] => row.get("record_id")?,
+        _ => {
+            return Err(Error::new(
+                Code::Conflict,
+                "Rows of several servers have this syn_id; name one by data_from_server_id.",
+            ));
+        }
+    };
+    let mut parameters: Vec<Value> = vec![receiver.into(), record_id.into()];
+    let sql = match action {
+        Action::Skip => {
+            "DELETE FROM deliveries WHERE receiver = $1 AND record_id = $2 AND state = 'dead' \
+             RETURNING record_id"
+        }
+        Action::Retry => {
+            parameters.push(now.into());
+            "UPDATE deliveries SET state = 'pending', fail_num = 0, updated_at = $3 \
+             WHERE receiver = $1 AND record_id = $2 AND state = 'dead' RETURNING record_id"
+        }
+        Action::Edit(data_detail) => {
+            parameters.extend([now.into(), data_detail.as_str().into()]);
+            "UPDATE deliveries SET state = 'pending', fail_num = 0, updated_at = $3, data_detail = $4 \
+             WHERE receiver = $1 AND record_id = $2 AND state = 'dead' RETURNING record_id"
+        }
+    };
+    match database.query(sql, &parameters).await?.is_empty() {
+        true => Err(Error::not_found("dead row")),
+        false => Ok(()),
+    }
+}
