@@ -108,8 +108,8 @@ pub const LOGIN_FAILURES_PER_ADDRESS_MAX: i64 = 100;
 /// The window of the two, seconds.
 pub const LOGIN_WINDOW_S: i64 = 15 * 60;
 
-/// A project's token (ID-4), seconds.
-pub const PROJECT_TOKEN_S: i64 = 24 * 3600;
+/// A machine client's token (ID-4), seconds.
+pub const CLIENT_TOKEN_S: i64 = 24 * 3600;
 /// The name of a project or of its group, characters.
 pub const PROJECT_NAME_CHARS_MAX: usize = 100;
 /// Hosts that one project may be fetched from and called back at (DC-12).
@@ -372,3 +372,11 @@ pub const SYNC_REASON_CHARS_MAX: usize = 500;
 pub const SYNC_OLDEST_SHARE: usize = 8;
 /// How often a batch is put together anew when another request was faster.
 pub const SYNC_BATCH_TRIES: usize = 5;
+/// How long a site's one-time code is good, seconds.
+pub const SITE_CODE_S: i64 = 24 * 3600;
+/// When a site was last heard of is written at most this often, milliseconds.
+pub const SITE_TOUCH_MS: i64 = 10_000;
+/// The highest epoch of a site; with 2^40 rows each they fit 63 bits.
+pub const SYNC_EPOCH_MAX: i64 = 1 << 22;
+/// How often a heartbeat that meets another one of its site is judged anew.
+pub const HEARTBEAT_TRIES: usize = 5;

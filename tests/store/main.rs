@@ -12,6 +12,7 @@ mod projects;
 mod queue;
 mod queue_model;
 mod quotas;
+mod sites;
 mod sync;
 mod tasks;
 

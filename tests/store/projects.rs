@@ -5,7 +5,7 @@ use shared::Code;
 use shared::domain::page::Page;
 use shared::domain::project::{AllowedHosts, Limits, Name};
 use shared::domain::task::Status;
-use shared::limits::PROJECT_TOKEN_S;
+use shared::limits::CLIENT_TOKEN_S;
 use shared::store::projects::{self, Change, NewProject, Project};
 use shared::store::tasks::{self, NewTask};
 use shared::store::tickets::Bearer;
@@ -300,7 +300,7 @@ async fn a_projects_ticket_ends_with_its_token() {
             issued_at: NOW,
         };
         let owner = async |now| bearer.owner_id(database, now).await.unwrap();
-        let ends = NOW + PROJECT_TOKEN_S * 1000;
+        let ends = NOW + CLIENT_TOKEN_S * 1000;
         assert_eq!(
             owner(ends - 1).await.as_ref(),
             Some(&made.project_id),

@@ -2,7 +2,7 @@
 
 use crate::domain::account::{Audience, Role};
 use crate::error::{Code, Error, Result};
-use crate::limits::{ACCESS_TOKEN_S, PROJECT_TOKEN_S, REFRESH_TOKEN_S};
+use crate::limits::{ACCESS_TOKEN_S, CLIENT_TOKEN_S, REFRESH_TOKEN_S};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct Claims {
     /// The user, project or site.
     pub sub: String,
     pub aud: String,
-    /// The session, or of a project the project itself, whose row decides whether the token still counts.
+    /// The session, or of a machine client the client itself, whose row decides whether the token still counts.
     pub sid: String,
     pub purpose: Purpose,
     /// Of a refresh token: the rotation that it stands for.
@@ -66,24 +66,25 @@ pub fn issue_pair(
     ))
 }
 
-/// A project's access token. It counts from `tokens_from_s` on: of a project whose tokens ended within this
-/// second, it is dated to the next.
-pub fn issue_project(
+/// The access token of a project or a site. It counts from `tokens_from_s` on: of a client whose tokens ended
+/// within this second, it is dated to the next.
+pub fn issue_client(
     key: &str,
-    project_id: &str,
+    audience: Audience,
+    id: &str,
     tokens_from_s: i64,
     now_s: i64,
 ) -> Result<String> {
     let iat = now_s.max(tokens_from_s);
     let claims = Claims {
-        sub: project_id.to_owned(),
-        aud: Audience::Projects.as_str().to_owned(),
-        sid: project_id.to_owned(),
+        sub: id.to_owned(),
+        aud: audience.as_str().to_owned(),
+        sid: id.to_owned(),
         purpose: Purpose::Access,
         rotation: None,
         role: None,
         iat,
-        exp: iat + PROJECT_TOKEN_S,
+        exp: iat + CLIENT_TOKEN_S,
     };
     sign(key, &claims)
 }
@@ -175,12 +176,12 @@ mod tests {
     #[test]
     fn a_projects_token_is_dated_to_when_its_projects_tokens_count() {
         for (tokens_from_s, iat) in [(50, 100), (101, 101)] {
-            let token = issue_project("key", "p", tokens_from_s, 100).unwrap();
+            let token = issue_client("key", Audience::Projects, "p", tokens_from_s, 100).unwrap();
             let verify = |now| verify("key", &token, Audience::Projects, Purpose::Access, now);
             let claims = verify(100).unwrap();
             assert_eq!((claims.sub.as_str(), claims.iat), ("p", iat));
-            assert!(verify(iat + PROJECT_TOKEN_S - 1).is_ok());
-            assert!(verify(iat + PROJECT_TOKEN_S).is_err());
+            assert!(verify(iat + CLIENT_TOKEN_S - 1).is_ok());
+            assert!(verify(iat + CLIENT_TOKEN_S).is_err());
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::domain::account::{Audience, Role};
 use crate::error::{Code, Error, Result};
 use crate::store::projects::{self, Project};
 use crate::store::sessions;
+use crate::store::sites::{self, Site};
 use crate::store::tickets::Bearer;
 use crate::store::users::User;
 
@@ -59,6 +60,18 @@ async fn project_of_token(call: &mut Call) -> Result<(Project, i64)> {
     let issued_at = claims.iat * 1000;
     let project = projects::of_token(call.database().await?, &claims.sub, issued_at).await?;
     Ok((project.ok_or_else(token::bad_token)?, issued_at))
+}
+
+/// The site behind the request, of which is noted that it was heard of. Errors: 40101, also for a revoked
+/// one; 40102.
+pub async fn authenticate_site(call: &mut Call) -> Result<Site> {
+    let now = now_ms();
+    let claims = claims(call, Audience::Sites, now / 1000).await?;
+    let database = call.database().await?;
+    let site = sites::of_token(database, &claims.sub, claims.iat * 1000).await?;
+    let site = site.ok_or_else(token::bad_token)?;
+    sites::touch(database, &site, now).await?;
+    Ok(site)
 }
 
 /// Who has tasks: a user has downloads, a project has exports.

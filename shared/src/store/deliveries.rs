@@ -4,6 +4,7 @@ use super::{Database, Row, Value};
 use crate::domain::page::Page;
 use crate::error::{Code, Error, Result};
 use crate::wire::record::Delivered;
+use std::collections::HashMap;
 
 /// How a receiver stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,11 +18,37 @@ pub struct Counts {
     pub oldest_at: Option<i64>,
 }
 
+impl Counts {
+    /// The age of the oldest row of the backlog, seconds; 0 when there is none.
+    pub fn lag_s(&self, now: i64) -> i64 {
+        self.oldest_at
+            .map_or(0, |since| (now - since).max(0) / 1000)
+    }
+}
+
 pub async fn counts(database: &dyn Database, receiver: &str) -> Result<Counts> {
-    let sql = "SELECT state, COUNT(*) AS rows, MIN(created_at) AS oldest_at FROM deliveries \
-         WHERE receiver = $1 GROUP BY state";
-    let mut counts = Counts::default();
-    for row in &database.query(sql, &[receiver.into()]).await? {
+    let counts = counts_of(database, &[receiver]).await?;
+    Ok(counts.get(receiver).copied().unwrap_or_default())
+}
+
+/// The same of several receivers; those for which nothing waits are left out.
+pub async fn counts_of(
+    database: &dyn Database,
+    receivers: &[&str],
+) -> Result<HashMap<String, Counts>> {
+    let mut of = HashMap::<String, Counts>::new();
+    if receivers.is_empty() {
+        return Ok(of);
+    }
+    let places: Vec<String> = (1..=receivers.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT receiver, state, COUNT(*) AS rows, MIN(created_at) AS oldest_at FROM deliveries \
+         WHERE receiver IN ({}) GROUP BY receiver, state",
+        places.join(", ")
+    );
+    let parameters: Vec<Value> = receivers.iter().map(|it| Value::from(*it)).collect();
+    for row in &database.query(&sql, &parameters).await? {
+        let counts = of.entry(row.get("receiver")?).or_default();
         let number: i64 = row.get("rows")?;
         match row.get::<String>("state")?.as_str() {
             "dead" => counts.dead = number,
@@ -33,7 +60,7 @@ pub async fn counts(database: &dyn Database, receiver: &str) -> Result<Counts> {
             }
         }
     }
-    Ok(counts)
+    Ok(of)
 }
 
 /// Whether a row waits for this receiver and none of its entity is out; what a long poll waits for.

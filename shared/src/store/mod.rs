@@ -37,6 +37,7 @@ pub mod quotas;
 pub mod records;
 pub mod sessions;
 pub mod site_state;
+pub mod sites;
 pub mod tasks;
 pub mod templates;
 pub mod tickets;

@@ -225,7 +225,7 @@ pub struct Change {
 
 /// What ends all tokens that are out: `tokens_from` rises to the next whole second, or beyond what it is.
 /// A token's time is in seconds, so that one issued from now on is no older than this.
-fn end_tokens(parameters: &mut Vec<Value>, now: i64) -> String {
+pub(super) fn end_tokens(parameters: &mut Vec<Value>, now: i64) -> String {
     parameters.push((now - now % 1000 + 1000).into());
     let next = parameters.len();
     format!("CASE WHEN tokens_from + 1000 > ${next} THEN tokens_from + 1000 ELSE ${next} END")

@@ -2,7 +2,7 @@
 
 use super::{Database, Row, projects, sessions};
 use crate::error::{Error, Result};
-use crate::limits::PROJECT_TOKEN_S;
+use crate::limits::CLIENT_TOKEN_S;
 
 /// Whose a ticket is. What ends it ends the WebSocket too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +21,7 @@ impl Bearer {
                 let user = sessions::user_of(database, session_id, now).await?;
                 Ok(user.map(|user| user.user_id))
             }
-            Self::Project { issued_at, .. } if issued_at + PROJECT_TOKEN_S * 1000 <= now => {
-                Ok(None)
-            }
+            Self::Project { issued_at, .. } if issued_at + CLIENT_TOKEN_S * 1000 <= now => Ok(None),
             Self::Project {
                 project_id,
                 issued_at,

@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod queue;
 pub mod quota;
 pub mod record;
+pub mod site;
 pub mod source;
 pub mod task;
 pub mod template;
