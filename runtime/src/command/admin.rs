@@ -1,7 +1,7 @@
 //! `wharf admin create`: the first admin comes from here, never from a default password (ID-7).
-//! `wharf admin project`: [`super::project`].
+//! `wharf admin project`: [`super::project`]; `wharf admin site-code`: [`super::site`].
 
-use super::{parts, project};
+use super::{parts, project, site};
 use crate::clock::now_ms;
 use crate::settings::Flags;
 use anyhow::{Context, bail};
@@ -26,6 +26,14 @@ pub enum Command {
     /// Manage the projects that export
     #[command(subcommand)]
     Project(project::Command),
+    /// Make a one-time code that a shop's server registers with and show it, as JSON
+    SiteCode {
+        /// The site's name; one that exists already registers anew, on another computer
+        name: String,
+        /// Whose shared rows it sees
+        #[arg(long)]
+        group: Option<String>,
+    },
 }
 
 pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<()> {
@@ -36,6 +44,7 @@ pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<
             password_stdin,
         } => create(flags, &email, &role, password_stdin, json).await,
         Command::Project(command) => project::run(flags, command, json).await,
+        Command::SiteCode { name, group } => site::make_code(flags, name, group).await,
     }
 }
 

@@ -5,6 +5,7 @@ pub mod config;
 pub mod migrate;
 pub mod project;
 pub mod serve;
+pub mod site;
 pub mod up;
 pub mod work;
 

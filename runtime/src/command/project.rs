@@ -17,7 +17,7 @@ use shared::wire::project::{
 };
 
 /// What stands for an admin's address where there is none.
-const CREATED_BY: &str = "command line";
+pub(super) const CREATED_BY: &str = "command line";
 
 #[derive(clap::Subcommand)]
 pub enum Command {
