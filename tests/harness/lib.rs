@@ -17,6 +17,7 @@ mod progress;
 mod project;
 mod python;
 mod rented;
+mod site;
 mod tools;
 mod wait;
 
@@ -33,6 +34,7 @@ pub use progress::ProgressSocket;
 pub use project::Project;
 pub use python::{openpyxl, to_pdf};
 pub use rented::{Manner, PROVIDER_KEY, PROXY_PASSWORD, Provider};
+pub use site::Site;
 pub use tools::{browsing_ytdlp, plain_ytdlp, ytdlp};
 pub use wait::{PATIENCE, eventually};
 

@@ -4,6 +4,7 @@ mod overview;
 mod projects;
 mod proxies;
 mod queue;
+mod sites;
 mod tools;
 mod users;
 

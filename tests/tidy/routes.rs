@@ -188,7 +188,7 @@ fn evidence(grant: &str) -> &'static [&'static str] {
             "authenticate_project",
             "client::grant_token",
         ],
-        "sites_key" => &["Audience::Sites"],
+        "sites_key" => &["authenticate_site", "client::grant_token"],
         "admins_key" => &["Audience::Admins", "authenticate_admin"],
         "worker_url" | "worker_token" => &["worker::parse", "worker::page", "worker::fetch"],
         "egress_allow" => &["check_egress", "check_hosts"],

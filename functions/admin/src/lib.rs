@@ -2,7 +2,9 @@
 //! `/admin/api/v1/dead-letters/replay`, `/admin/api/v1/dead-letters/:id`,
 //! `/admin/api/v1/dead-letters/:id/replay`, `/admin/api/v1/users`, `/admin/api/v1/users/:id`,
 //! `/admin/api/v1/proxies`, `/admin/api/v1/proxies/policy`, `/admin/api/v1/proxies/events`,
-//! `/admin/api/v1/overview`, `/admin/api/v1/findings`, `/admin/api/v1/tools`, `/admin/api/v1/tools/yt-dlp`.
+//! `/admin/api/v1/overview`, `/admin/api/v1/findings`, `/admin/api/v1/tools`, `/admin/api/v1/tools/yt-dlp`,
+//! `/admin/api/v1/sites`, `/admin/api/v1/sites/:id`, `/admin/api/v1/sites/:id/revoke`,
+//! `/admin/api/v1/sites/:id/reload`.
 
 mod dead_letters;
 mod findings;
@@ -10,6 +12,7 @@ mod login;
 mod overview;
 mod proxies;
 mod queue;
+mod sites;
 mod tools;
 mod users;
 mod workers;
@@ -43,6 +46,10 @@ async fn route(call: &mut Call) -> Result<Answer> {
         ["findings"] => findings::list(call).await,
         ["tools"] => tools::show(call).await,
         ["tools", "yt-dlp"] => tools::request_ytdlp(call).await,
+        ["sites"] => sites::all(call).await,
+        ["sites", id] => sites::one(call, id).await,
+        ["sites", id, "revoke"] => sites::revoke(call, id).await,
+        ["sites", id, "reload"] => sites::reload(call, id).await,
         _ => Err(Error::not_found("route")),
     }
 }

@@ -1,0 +1,3 @@
+//! `/api/v1/sync/…`: shops' servers and their cloud (DS-1 to DS-13).
+
+mod sites;
