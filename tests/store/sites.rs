@@ -48,7 +48,7 @@ async fn outcome(
     registration: &Registration,
 ) -> Result<(Site, String), &'static str> {
     match sites::register(database, registration).await.unwrap() {
-        Registered::Done { site, client_id } => Ok((site, client_id)),
+        Registered::Done { site, client_id } => Ok((*site, client_id)),
         Registered::CodeOver => Err("over"),
         Registered::UnknownCode => Err("unknown"),
     }

@@ -5,11 +5,6 @@ use crate::error::{Error, Result};
 use crate::limits::{SYNC_EPOCH_MAX, SYNC_WORD_BYTES_MAX};
 use std::fmt;
 
-/// Who sees the rows of a group.
-pub fn realm(group: &Name) -> String {
-    format!("group:{}", group.as_str())
-}
-
 /// Hexadecimal digits of a code, 128 bits.
 pub const CODE_DIGITS: usize = 32;
 /// Hexadecimal digits of a secret.

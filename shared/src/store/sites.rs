@@ -3,7 +3,8 @@
 use super::projects::end_tokens;
 use super::{Database, Row, Value};
 use crate::domain::page::Page;
-use crate::domain::site::{Beat, Name, Pulse, Verdict, realm};
+use crate::domain::record::group_realm;
+use crate::domain::site::{Beat, Name, Pulse, Verdict};
 use crate::error::{Code, Error, Result};
 use crate::limits::{HEARTBEAT_TRIES, SITE_TOUCH_MS};
 
@@ -12,7 +13,7 @@ pub struct Site {
     pub site_id: String,
     pub name: String,
     pub group: String,
-    /// Whose rows it sees: [`realm`] of its group.
+    /// Whose rows it sees: [`group_realm`] of its group.
     pub realm: String,
     /// Until when its code is good; `None`: it has none that is unused.
     pub code_expires_at: Option<i64>,
@@ -109,7 +110,7 @@ pub async fn make_code(database: &dyn Database, code: &NewCode) -> Result<Site> 
         code.site_id.as_str().into(),
         code.name.as_str().into(),
         group.as_str().into(),
-        realm(&group).into(),
+        group_realm(group.as_str()).into(),
         code.code_hash.as_str().into(),
         code.expires_at.into(),
         (code.now - code.now % 1000).into(),
@@ -142,7 +143,7 @@ pub struct Registration {
 #[derive(Clone, Debug)]
 pub enum Registered {
     /// The site with the name that it obtains tokens under.
-    Done { site: Site, client_id: String },
+    Done { site: Box<Site>, client_id: String },
     /// The code was used before or its time is over.
     CodeOver,
     /// Nobody made this code.
@@ -175,7 +176,7 @@ pub async fn register(database: &dyn Database, registration: &Registration) -> R
     let registered = one(database, &sql, &parameters).await.map_err(name_taken)?;
     match registered {
         Some(site) => Ok(Registered::Done {
-            site,
+            site: Box::new(site),
             client_id: registration.client_id.clone(),
         }),
         None => repeated(database, registration).await,
@@ -206,7 +207,7 @@ async fn repeated(database: &dyn Database, again: &Registration) -> Result<Regis
     let secret_hash: Option<String> = row.get("secret_hash")?;
     match row.get("client_id")? {
         Some(client_id) if is_used && secret_hash.as_ref() == Some(&again.secret_hash) => {
-            let site = site_from(row)?;
+            let site = Box::new(site_from(row)?);
             Ok(Registered::Done { site, client_id })
         }
         _ => Ok(Registered::CodeOver),
