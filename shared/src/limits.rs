@@ -364,6 +364,8 @@ pub const SYNC_WORD_BYTES_MAX: usize = 128;
 pub const SYNC_PRIORITY_MAX: u8 = 9;
 /// The largest `seq` of a row; above it in a position stands the epoch.
 pub const SYNC_SEQ_MAX: i64 = (1 << 40) - 1;
+/// What an operator puts in the place of a row's `data_detail`, bytes.
+pub const SYNC_EDIT_BYTES_MAX: usize = 1024 * 1024;
 /// An `entity`, bytes.
 pub const SYNC_ENTITY_BYTES_MAX: usize = 256;
 /// A reason that a receiver gives for refusing a row, characters; what is longer is cut.

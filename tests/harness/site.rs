@@ -77,4 +77,16 @@ impl Caller<'_> {
         let path = format!("/admin/api/v1/sites/{site_id}/reload");
         self.send(Method::POST, &path, |request| request).await
     }
+
+    /// `GET /admin/api/v1/sites/{site_id}/dead`.
+    pub async fn dead_rows(&self, site_id: &str) -> Answer {
+        self.get(&format!("/admin/api/v1/sites/{site_id}/dead"))
+            .await
+    }
+
+    /// `POST /admin/api/v1/sites/{site_id}/dead/{syn_id}`.
+    pub async fn free_row(&self, site_id: &str, syn_id: &str, request: &Value) -> Answer {
+        let path = format!("/admin/api/v1/sites/{site_id}/dead/{syn_id}");
+        self.post(&path, request).await
+    }
 }

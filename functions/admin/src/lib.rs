@@ -4,7 +4,7 @@
 //! `/admin/api/v1/proxies`, `/admin/api/v1/proxies/policy`, `/admin/api/v1/proxies/events`,
 //! `/admin/api/v1/overview`, `/admin/api/v1/findings`, `/admin/api/v1/tools`, `/admin/api/v1/tools/yt-dlp`,
 //! `/admin/api/v1/sites`, `/admin/api/v1/sites/:id`, `/admin/api/v1/sites/:id/revoke`,
-//! `/admin/api/v1/sites/:id/reload`.
+//! `/admin/api/v1/sites/:id/reload`, `/admin/api/v1/sites/:id/dead`, `/admin/api/v1/sites/:id/dead/:syn_id`.
 
 mod dead_letters;
 mod findings;
@@ -50,6 +50,8 @@ async fn route(call: &mut Call) -> Result<Answer> {
         ["sites", id] => sites::one(call, id).await,
         ["sites", id, "revoke"] => sites::revoke(call, id).await,
         ["sites", id, "reload"] => sites::reload(call, id).await,
+        ["sites", id, "dead"] => sites::dead(call, id).await,
+        ["sites", id, "dead", syn_id] => sites::free(call, id, syn_id).await,
         _ => Err(Error::not_found("route")),
     }
 }

@@ -1,13 +1,17 @@
-//! Sites: codes for them, how they are, revoking and reloading them.
+//! Sites: codes for them, how they are, revoking and reloading them, the dead rows that wait for them.
 
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 use shared::domain::account::Role;
+use shared::domain::delivery::BUSINESS;
 use shared::domain::page::Page;
+use shared::domain::site::word;
 use shared::spin::caller::authenticate_admin;
 use shared::spin::http::{Answer, Call, log_change};
 use shared::spin::{new_id, now_ms};
 use shared::store::deliveries;
 use shared::store::sites::{self, Site};
+use shared::wire::delivery::{DeadItem, DeadRequest};
 use shared::wire::envelope::List;
 use shared::wire::site::{CodeAnswer, CodeRequest, SiteItem};
 use shared::{Code, Error, Result};
@@ -88,6 +92,58 @@ async fn items(call: &mut Call, found: Vec<Site>) -> Result<Vec<SiteItem>> {
         SiteItem::new(site, waiting, now)
     };
     found.into_iter().map(item).collect()
+}
+
+pub async fn dead(call: &mut Call, id: &str) -> Result<Answer> {
+    call.allow(&[Method::GET])?;
+    authenticate_admin(call, Role::Admin).await?;
+    let page = Page::parse(call.query("page"), call.query("page_size"))?;
+    let receiver = receiver(call, id).await?;
+    let (found, total) = deliveries::dead(call.database().await?, &receiver, page).await?;
+    let items = found.into_iter().map(DeadItem::new);
+    Answer::ok(&List::new(items.collect::<Result<_>>()?, total, page))
+}
+
+pub async fn free(call: &mut Call, id: &str, syn_id: &str) -> Result<Answer> {
+    call.allow(&[Method::POST])?;
+    let admin = authenticate_admin(call, Role::Admin).await?;
+    let request: DeadRequest = call.json().await?;
+    let (action, syn_id) = (request.action()?, decoded(syn_id)?);
+    let receiver = receiver(call, id).await?;
+    let origin = request.data_from_server_id.as_deref();
+    let origin = origin.map(|text| word("data_from_server_id", text));
+    let origin = origin.transpose()?;
+    let database = call.database().await?;
+    deliveries::free(
+        database,
+        &receiver,
+        &syn_id,
+        origin.as_deref(),
+        &action,
+        now_ms(),
+    )
+    .await?;
+    let subject = json!({ "site_id": receiver, "syn_id": syn_id });
+    log_change(call, &admin, "free_dead_row", subject);
+    Answer::done()
+}
+
+/// A site that there is, or the cloud's own business. Errors: 40001, 40401.
+async fn receiver(call: &mut Call, id: &str) -> Result<String> {
+    if id == BUSINESS {
+        return Ok(id.to_owned());
+    }
+    let id = site_id(id)?;
+    let found = sites::find(call.database().await?, &id).await?;
+    found.map_or_else(|| Err(Error::not_found("site")), |site| Ok(site.site_id))
+}
+
+/// A `syn_id` in the path. Errors: 40001.
+fn decoded(segment: &str) -> Result<String> {
+    let text = percent_decode_str(segment).decode_utf8().ok();
+    text.filter(|text| !text.contains('\0'))
+        .map(|text| text.into_owned())
+        .ok_or_else(|| Error::invalid("syn_id", "The syn_id is not UTF-8."))
 }
 
 fn site_id(text: &str) -> Result<String> {

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod body;
 pub mod cookies;
+pub mod delivery;
 pub mod envelope;
 pub mod export;
 pub mod finding;

@@ -2,8 +2,14 @@
 
 use super::is_logged;
 use crate::{UNKNOWN_ID, shared, sqlite};
+use runtime::database::Handle;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tests::unique;
+use shared::domain::business_type::Types;
+use shared::domain::record::{Record, Sender};
+use shared::store::records::{self, Source};
+use shared::wire::record;
+use tests::{Site, TestApp, unique};
 
 const SITES: &str = "/admin/api/v1/sites";
 
@@ -171,5 +177,110 @@ async fn the_command_line_makes_codes_in_the_cloud_alone() {
         let arguments = [vec!["admin", "site-code"], wrong].concat();
         let output = app.run(&arguments, "");
         assert!(!output.status.success(), "{output:?}");
+    }
+}
+
+fn row(syn_id: &str, level: i64) -> Record {
+    let row = json!({
+        "syn_id": syn_id, "business_type": "member", "entity": "member:7", "data_detail": { "level": level },
+    });
+    record::read(&RawValue::from_string(row.to_string()).expect("JSON")).expect("a row")
+}
+
+/// Rows of one entity that wait for the site, of which the first is dead and holds the others.
+async fn dead_rows(app: &TestApp, site: &Site<'_>, syn_ids: &[&str]) {
+    let handle = Handle::open("", &app.data()).expect("the app's database");
+    let database = handle.database();
+    let types = Types::default();
+    let source = Source {
+        sender: Sender::Cloud { group: &site.group },
+        epoch: 1,
+        receiver: None,
+        types: &types,
+    };
+    let rows: Vec<Record> = syn_ids.iter().map(|it| row(it, 9)).collect();
+    let accepted = records::accept(&*database, source, &rows, 1_795_336_200_000).await;
+    assert_eq!(accepted.expect("they are taken").len(), syn_ids.len());
+    let sql = "UPDATE deliveries SET state = CASE WHEN record_id = (SELECT min(record_id) FROM deliveries \
+         WHERE receiver = $1) THEN 'dead' ELSE 'held' END, fail_num = 3, reason = 'no such level' \
+         WHERE receiver = $1";
+    let parameters = [site.site_id.as_str().into()];
+    let changed = database.execute(sql, &parameters).await;
+    assert_eq!(changed.expect("they are dead"), syn_ids.len() as u64);
+}
+
+#[tokio::test]
+async fn a_dead_row_is_shown_with_what_it_holds_and_freed() {
+    let app = sqlite().start();
+    let (admin, site) = (app.admin().await, app.site("east").await);
+    dead_rows(&app, &site, &["1/1", "2", "3"]).await;
+    let dead = async || admin.dead_rows(&site.site_id).await.ok();
+    let list = dead().await;
+    assert_eq!(list["total"], 1, "{list:#}");
+    let first = &list["items"][0];
+    assert_eq!(
+        (
+            text(first, "syn_id"),
+            text(first, "data_from_server_id"),
+            text(first, "entity"),
+            text(first, "reason")
+        ),
+        ("1/1", "cloud", "member:7", "no such level")
+    );
+    assert_eq!((&first["held"], &first["fail_num"]), (&json!(2), &json!(3)));
+    assert_eq!(first["row"]["data_detail"]["level"], 9, "{first:#}");
+    let seen = admin.get(&format!("{SITES}/{}", site.site_id)).await.ok();
+    assert_eq!(
+        (
+            &seen["backlog"],
+            &seen["dead"],
+            &seen["held"],
+            &seen["lag_s"]
+        ),
+        (&json!(0), &json!(1), &json!(2), &json!(0))
+    );
+
+    let free = async |request: Value| admin.free_row(&site.site_id, "1%2F1", &request).await;
+    for (field, request) in [
+        ("action", json!({ "action": "drop" })),
+        ("data_detail", json!({ "action": "edit" })),
+        ("data_detail", json!({ "action": "skip", "data_detail": 1 })),
+        (
+            "data_from_server_id",
+            json!({ "action": "skip", "data_from_server_id": "\0" }),
+        ),
+    ] {
+        free(request).await.refused_field(field);
+    }
+    let elsewhere = json!({ "action": "skip", "data_from_server_id": "other" });
+    free(elsewhere).await.refused(40401);
+    let edit = json!({ "action": "edit", "data_detail": { "level": 3 } });
+    free(edit).await.ok();
+    assert_eq!(dead().await["total"], 0);
+    free(json!({ "action": "retry" })).await.refused(40401);
+    let seen = admin.get(&format!("{SITES}/{}", site.site_id)).await.ok();
+    assert_eq!((&seen["backlog"], &seen["held"]), (&json!(3), &json!(0)));
+    assert!(seen["lag_s"].as_i64() > Some(0), "{seen:#}");
+    assert!(is_logged(&app.log(), "free_dead_row", &site.site_id));
+}
+
+#[tokio::test]
+async fn dead_rows_are_a_known_sites_or_the_business_and_an_admins_alone() {
+    let admin = shared().admin().await;
+    assert_eq!(admin.dead_rows("business").await.ok()["total"], 0);
+    let skip = json!({ "action": "skip" });
+    let of_business = admin.free_row("business", "1", &skip).await;
+    of_business.refused(40401);
+    for (id, code) in [(UNKNOWN_ID, 40401), ("upstream", 40001)] {
+        admin.dead_rows(id).await.refused(code);
+        admin.free_row(id, "1", &skip).await.refused(code);
+    }
+    let bad = admin.free_row("business", "%ff", &skip).await;
+    bad.refused_field("syn_id");
+    let reviewer = shared().reviewer().await;
+    for (caller, code) in [(&reviewer, 40301), (&shared().anonymous(), 40101)] {
+        caller.dead_rows("business").await.refused(code);
+        let freed = caller.free_row("business", "1", &skip).await;
+        freed.refused(code);
     }
 }
