@@ -240,13 +240,16 @@ async fn a_heartbeat_is_kept_and_a_site_that_went_back_in_time_is_loaded_anew() 
     for fixture in both().await {
         let database = &*fixture.database;
         let site = registered(database, "a").await;
+        let last_tick = std::cell::Cell::new(-1);
         let send = async |beat: Beat, now| {
             let heartbeat = Heartbeat {
                 beat,
                 ..heartbeat(now)
             };
             let noted = sites::heartbeat(database, &site.site_id, &heartbeat).await;
-            noted.unwrap().unwrap()
+            let noted = noted.unwrap().unwrap();
+            last_tick.set(noted.last_tick);
+            (noted.site, noted.verdict)
         };
         let (noted, verdict) = send(beat(1, 5, "e"), NOW + 1).await;
         assert_eq!(verdict, Verdict::GoesOn(noted.pulse.clone()));
@@ -263,6 +266,7 @@ async fn a_heartbeat_is_kept_and_a_site_that_went_back_in_time_is_loaded_anew() 
 
         let (back, verdict) = send(beat(1, 3, "c"), NOW + 2).await;
         assert_eq!(verdict, Verdict::Restored);
+        assert_eq!(last_tick.get(), 5);
         assert_eq!((back.pulse.tick, back.load_after), (5, None));
         let restart = Beat {
             is_restart: true,

@@ -358,7 +358,7 @@ async fn the_third_refusal_is_the_last_and_holds_the_entity_until_somebody_decid
         let (batch, rows) = take(database, "b", 10).await.unwrap();
         assert_eq!(ids(&rows), ["x"], "{}", fixture.name);
         settle(database, &batch, &Verdict::Ok).await;
-        assert!(!deliveries::is_any_due(database, "b").await.unwrap());
+        assert!(!deliveries::is_any_due(database, "b", NOW).await.unwrap());
         let counts = deliveries::counts(database, "b").await.unwrap();
         assert_eq!((counts.backlog, counts.held, counts.dead), (0, 3, 1));
         let page = Page::parse(None, None).unwrap();

@@ -1,6 +1,5 @@
 //! Sites: codes for them, how they are, revoking and reloading them, the dead rows that wait for them.
 
-use percent_encoding::percent_decode_str;
 use serde_json::json;
 use shared::domain::account::Role;
 use shared::domain::delivery::BUSINESS;
@@ -8,6 +7,7 @@ use shared::domain::page::Page;
 use shared::domain::site::word;
 use shared::spin::caller::authenticate_admin;
 use shared::spin::http::{Answer, Call, log_change};
+use shared::spin::sync::decoded;
 use shared::spin::{new_id, now_ms};
 use shared::store::deliveries;
 use shared::store::sites::{self, Site};
@@ -136,14 +136,6 @@ async fn receiver(call: &mut Call, id: &str) -> Result<String> {
     let id = site_id(id)?;
     let found = sites::find(call.database().await?, &id).await?;
     found.map_or_else(|| Err(Error::not_found("site")), |site| Ok(site.site_id))
-}
-
-/// A `syn_id` in the path. Errors: 40001.
-fn decoded(segment: &str) -> Result<String> {
-    let text = percent_decode_str(segment).decode_utf8().ok();
-    text.filter(|text| !text.contains('\0'))
-        .map(|text| text.into_owned())
-        .ok_or_else(|| Error::invalid("syn_id", "The syn_id is not UTF-8."))
 }
 
 fn site_id(text: &str) -> Result<String> {

@@ -4,7 +4,7 @@ use shared::auth::token::bad_token;
 use shared::spin::caller::authenticate_site;
 use shared::spin::client;
 use shared::spin::http::{Answer, Call, answer};
-use shared::spin::{now_ms, variable};
+use shared::spin::{now_ms, number};
 use shared::store::sites;
 use shared::wire::site::{HeartbeatAnswer, HeartbeatRequest};
 use shared::{Error, Result};
@@ -31,17 +31,10 @@ async fn heartbeat(call: &mut Call) -> Result<Answer> {
     let now = now_ms();
     let heartbeat = request.heartbeat(now)?;
     let noted = sites::heartbeat(call.database().await?, &site.site_id, &heartbeat).await?;
-    let (site, verdict) = noted.ok_or_else(bad_token)?;
+    let noted = noted.ok_or_else(bad_token)?;
     let limits = (
         number("sync_max_rows").await?,
         number("sync_max_bytes").await?,
     );
-    Answer::ok(&HeartbeatAnswer::new(site, &verdict, limits, now))
-}
-
-/// A variable that is a number.
-async fn number(name: &str) -> Result<i64> {
-    let text = variable(name).await?;
-    text.parse()
-        .map_err(|_| Error::internal(format!("variable {name} is no number")))
+    Answer::ok(&HeartbeatAnswer::new(noted, limits, now))
 }

@@ -11,6 +11,7 @@ mod machine;
 mod page;
 pub mod requests;
 mod route;
+mod sync;
 pub mod worker;
 
 pub use route::router;

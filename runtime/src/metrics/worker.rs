@@ -1,6 +1,7 @@
 //! What a worker counts, and what it tells of itself.
 
 use super::page::Page;
+use super::sync::{self, SyncCounts};
 use crate::worker::Worker;
 use crate::worker::queue::Kind;
 use prometheus_client::metrics::counter::Counter;
@@ -15,6 +16,7 @@ pub struct WorkerCounts {
     /// Rows that were written into files of exports.
     pub export_rows: Counter,
     pub callbacks: CallbackCounts,
+    pub sync: SyncCounts,
     /// Tasks of dead workers that this one moved.
     pub rescued: Counter,
 }
@@ -101,6 +103,7 @@ pub(super) fn write(page: &mut Page, worker: &Worker) {
             ("given_up", counts.callbacks.given_up.get()),
         ],
     );
+    sync::write(page, &counts.sync);
     page.counter(
         "tasks_rescued",
         "Tasks of dead workers that this one put back or buried",

@@ -4,6 +4,7 @@ use super::Settings;
 use shared::auth::signature::FileKeys;
 use shared::domain::egress::AllowList;
 use shared::domain::forwarded::TrustedProxies;
+use shared::domain::schedule::Schedule;
 use shared::limits::{
     CONNECTIONS_MAX, METRICS_TOKEN_BYTES_MIN, SYNC_BYTES_MAX, SYNC_BYTES_MIN, SYNC_ROWS_MAX,
 };
@@ -139,11 +140,8 @@ impl Settings {
             "site.client_id and site.client_secret: are both given or neither",
         );
         require(site.interval_s != Some(0), "site.interval_s: is at least 1");
-        for time in &site.times {
-            require(
-                jiff::civil::Time::strptime("%H:%M", time).is_ok(),
-                &format!("site.times: {time:?} is no time of the day, HH:MM"),
-            );
+        if let Err(error) = Schedule::new(site.interval_s, &site.times) {
+            require(false, &format!("site.times: {}", error.message));
         }
     }
 }

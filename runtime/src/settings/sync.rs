@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shared::domain::business_type::Types;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sync {
     /// Who may see the rows of a business type, and how urgent they are.
@@ -18,6 +18,8 @@ pub struct Sync {
     pub fail_max: i64,
     /// Where the cloud's own business takes rows; empty: nowhere.
     pub apply_url: String,
+    /// Signs what is sent there, as callbacks are signed; empty: nothing does.
+    pub apply_secret: String,
     /// How long rows are kept once everybody has them, days; of each entity the last one always.
     pub keep_days: u32,
 }
@@ -31,6 +33,7 @@ impl Default for Sync {
             max_bytes: 4 << 20,
             fail_max: 3,
             apply_url: String::new(),
+            apply_secret: String::new(),
             keep_days: 30,
         }
     }
@@ -57,11 +60,20 @@ pub struct Site {
     pub live: Option<bool>,
     /// Where the shop's business takes rows.
     pub apply_url: String,
+    /// Signs what is sent there, as callbacks are signed; empty: nothing does.
+    pub apply_secret: String,
     /// The shop's own MySQL 8 or MariaDB with the outbox and inbox tables.
     pub mysql_url: String,
     /// Whose tokens may write to the outbox and free dead rows, by e-mail address; empty: every account's here.
     #[serde(deserialize_with = "super::list")]
     pub operators: Vec<String>,
+}
+
+/// A secret stands in it.
+impl std::fmt::Debug for Sync {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sync(…)")
+    }
 }
 
 impl Site {

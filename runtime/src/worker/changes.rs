@@ -1,5 +1,5 @@
 //! Notices what others wrote: new tasks wake the queue, changed ones go to the WebSockets. SQLite tells by
-//! `PRAGMA data_version`, PostgreSQL by `NOTIFY wharf_tasks` with the task's id and status.
+//! `PRAGMA data_version`, PostgreSQL by `NOTIFY wharf_tasks` with the task's id and status, and by `NOTIFY wharf_sync`.
 
 use super::Worker;
 use crate::clock::now_ms;
@@ -13,11 +13,17 @@ const BATCH: usize = 500;
 /// A row may be committed a little after the time that it carries: each look goes back so far.
 const LOOK_BACK_MS: i64 = 5000;
 const CHANNEL: &str = "wharf_tasks";
+const ROWS_CHANNEL: &str = "wharf_sync";
 
 pub async fn run(worker: Arc<Worker>) {
     match worker.handle.clone() {
         Handle::Sqlite(pool) => watch(&worker, &pool).await,
-        Handle::Postgres(database) => listen(&worker, &database).await,
+        Handle::Postgres(database) => {
+            tokio::join!(
+                listen(&worker, &database),
+                listen_for_rows(&worker, &database)
+            );
+        }
     }
 }
 
@@ -30,6 +36,7 @@ async fn watch(worker: &Worker, pool: &SqlitePool) {
             changed = versions.changed() => if changed.is_err() { return },
         }
         worker.wake();
+        worker.rows.send_replace(());
         match publish_since(worker, seen_until - LOOK_BACK_MS).await {
             Ok(until) => seen_until = until.max(seen_until),
             Err(error) => tracing::error!(%error, "could not read changed tasks"),
@@ -82,6 +89,18 @@ async fn listen(worker: &Worker, database: &PostgresDatabase) {
         if let Err(error) = publish_one(worker, task_id).await {
             tracing::error!(%error, "could not read a changed task");
         }
+    }
+}
+
+/// Rows of data sync that wait for somebody, and runs that somebody asks for.
+async fn listen_for_rows(worker: &Worker, database: &PostgresDatabase) {
+    let mut notices = database.listen(ROWS_CHANNEL);
+    loop {
+        tokio::select! {
+            () = worker.stop.cancelled() => return,
+            notice = notices.recv() => if notice.is_none() { return },
+        }
+        worker.rows.send_replace(());
     }
 }
 

@@ -8,12 +8,12 @@ use shared::Result;
 use shared::domain::quota;
 use shared::limits::{
     CALLBACK_KEPT_MS, CANCEL_POLL_MS, DISK_LOOK_MS, EXPORT_ORPHANED_MS, PROXY_EVENT_MS,
-    SITE_FORGIVEN_MS, TEMPLATE_DELETED_MS, WORKER_GONE_MS,
+    SITE_FORGIVEN_MS, SYNC_ANSWER_KEPT_MS, SYNC_PURGE_WINDOW, TEMPLATE_DELETED_MS, WORKER_GONE_MS,
 };
 use shared::store::files::{self, Disposable};
 use shared::store::{
-    callbacks, cooldowns, duties, exports, logins, parses, proxies, quotas, sessions, templates,
-    tickets, workers,
+    applied, batches, callbacks, cooldowns, duties, exports, logins, parses, proxies, pushes,
+    quotas, records, sessions, templates, tickets, workers,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,10 +88,26 @@ async fn run_one(worker: &Worker) -> Result<bool> {
     exports::purge(database, now - EXPORT_ORPHANED_MS).await?;
     templates::purge(database, now - TEMPLATE_DELETED_MS).await?;
     callbacks::purge(database, now - CALLBACK_KEPT_MS).await?;
+    purge_sync(worker, now).await?;
     if expired + orphans > 0 {
         tracing::info!(expired, orphans, "cleaned up");
     }
     Ok(true)
+}
+
+/// Rows of data sync that everybody has, and answers that nobody asks for again.
+async fn purge_sync(worker: &Worker, now: i64) -> Result<()> {
+    let database = &*worker.database;
+    batches::purge(database, now - SYNC_ANSWER_KEPT_MS).await?;
+    pushes::purge(database, now - SYNC_ANSWER_KEPT_MS).await?;
+    let kept_ms = i64::from(worker.settings.sync.keep_days) * 24 * 3600 * 1000;
+    applied::purge(database, now - kept_ms).await?;
+    let mut after = Some(0);
+    while let Some(from) = after.filter(|_| !worker.is_stopping()) {
+        after = records::purge(database, now - kept_ms, from, SYNC_PURGE_WINDOW).await?;
+        hold(worker).await?;
+    }
+    Ok(())
 }
 
 /// Removes the quick downloads whose time is over and says how many; `None` when another worker has the

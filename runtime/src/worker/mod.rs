@@ -1,5 +1,6 @@
 //! The native worker: what runs long or touches the disk. Each duty is a loop in a file of its own:
-//! `queue` claims and runs tasks (`video`, `export`), `callbacks` tells projects what became of theirs, `lease` extends claims and notices lost ones, `rescue` puts tasks of dead
+//! `queue` claims and runs tasks (`video`, `export`), `callbacks` tells projects what became of theirs, `sync` exchanges rows
+//! between sites and cloud, `lease` extends claims and notices lost ones, `rescue` puts tasks of dead
 //! workers back, `clean` removes files whose time is over, `sweep` looks for what rows and disk say of each
 //! other, `disk` watches how full it is, `changes` tells WebSockets what happened elsewhere, `beat` tells
 //! admins how this worker is, `update` brings tools to the version that they ask for. They share the [`Worker`] and hand over through rows.
@@ -22,6 +23,7 @@ pub mod queue;
 pub mod rescue;
 pub mod retry;
 pub mod sweep;
+pub mod sync;
 pub mod update;
 pub mod video;
 pub mod ytdlp;
@@ -76,6 +78,8 @@ pub struct Worker {
     running: Mutex<HashMap<Held, Running>>,
     /// Something may be due.
     wake: watch::Sender<()>,
+    /// Rows of data sync may be due.
+    pub rows: watch::Sender<()>,
     parses: Semaphore,
     sockets: Arc<Semaphore>,
     stop: CancellationToken,
@@ -100,6 +104,7 @@ impl Worker {
             update_error: Mutex::default(),
             running: Mutex::default(),
             wake: watch::Sender::new(()),
+            rows: watch::Sender::new(()),
             parses: Semaphore::new(shared::limits::PARSE_CONCURRENCY),
             sockets: Arc::new(Semaphore::new(shared::limits::WEBSOCKETS_MAX)),
             stop: CancellationToken::new(),
@@ -114,6 +119,9 @@ impl Worker {
         self.tasks.spawn(queue::run(self.clone(), Kind::Video));
         self.tasks.spawn(queue::run(self.clone(), Kind::Export));
         self.tasks.spawn(callbacks::run(self.clone()));
+        self.tasks.spawn(sync::business::run(self.clone()));
+        self.tasks.spawn(sync::load::run(self.clone()));
+        self.tasks.spawn(sync::site::run(self.clone()));
         self.tasks.spawn(lease::run(self.clone()));
         self.tasks.spawn(rescue::run(self.clone()));
         self.tasks.spawn(clean::run(self.clone()));

@@ -23,6 +23,7 @@ pub mod quota;
 pub mod ranges;
 pub mod record;
 pub mod request_id;
+pub mod schedule;
 pub mod site;
 pub mod source;
 pub mod style;

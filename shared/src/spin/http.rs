@@ -272,8 +272,19 @@ impl Call {
 
     /// The whole body, at most 4 MiB. Errors: 41301.
     pub async fn body(&mut self) -> Result<Bytes> {
+        self.body_up_to(BODY_BYTES_MAX).await
+    }
+
+    /// The whole body, at most so many bytes. Errors: 41301.
+    pub async fn body_up_to(&mut self, bytes_max: usize) -> Result<Bytes> {
         self.release_database();
-        let too_large = || Error::new(Code::TooLarge, "The body is larger than 4 MiB.");
+        let too_large = || {
+            let mib = bytes_max.div_ceil(1024 * 1024);
+            Error::new(
+                Code::TooLarge,
+                format!("The body is larger than {mib} MiB."),
+            )
+        };
         let Some(request) = self.request.take() else {
             return Ok(Bytes::new());
         };
@@ -291,13 +302,13 @@ impl Call {
                 continue;
             };
             received += data.len();
-            if received <= BODY_BYTES_MAX {
+            if received <= bytes_max {
                 kept.extend_from_slice(&data);
-            } else if received > BODY_DRAINED_BYTES_MAX {
+            } else if received > bytes_max.max(BODY_DRAINED_BYTES_MAX) {
                 break;
             }
         }
-        if received > BODY_BYTES_MAX {
+        if received > bytes_max {
             return Err(too_large());
         }
         Ok(kept.freeze())
@@ -332,7 +343,8 @@ impl Call {
             .ok_or_else(|| Error::new(Code::MalformedJson, "The body is not well-formed JSON."))
     }
 
-    fn check_content_type(&self) -> Result<()> {
+    /// Errors: 41501 unless the body is JSON.
+    pub(super) fn check_content_type(&self) -> Result<()> {
         let media_type = self.header("content-type").map(|content_type| {
             let media_type = content_type.split(';').next().unwrap_or_default();
             media_type.trim().to_ascii_lowercase()

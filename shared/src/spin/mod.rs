@@ -6,11 +6,13 @@ pub mod caller;
 pub mod client;
 pub mod database;
 pub mod export;
+pub mod gzip;
 pub mod http;
 pub mod login;
 mod postgres;
 pub mod quota;
 mod sqlite;
+pub mod sync;
 pub mod task;
 pub mod upload;
 pub mod worker;
@@ -19,6 +21,14 @@ use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A variable that is a number. Errors: 50001, which settings that were checked do not give.
+pub async fn number<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str) -> Result<T> {
+    let value = variable(name).await?;
+    value
+        .parse()
+        .map_err(|cause| Error::internal(format!("variable {name}: {cause}")))
+}
 
 /// Milliseconds since the epoch.
 pub fn now_ms() -> i64 {

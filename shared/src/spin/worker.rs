@@ -6,6 +6,7 @@ use crate::domain::egress::{self, AllowList};
 use crate::domain::media::MediaUrl;
 use crate::error::{Error, Result};
 use crate::limits::{PARSE_OUTPUT_BYTES_MAX, SOURCE_PAGE_BYTES_MAX};
+use crate::wire::batch::RowsWait;
 use crate::wire::envelope;
 use crate::wire::source::PageRequest;
 use bytes::Bytes;
@@ -61,6 +62,17 @@ pub async fn page(request_id: &str, project_id: &str, url: &Url, wait_ms: u64) -
         return Ok(response.into_body());
     }
     Err(envelope::read_failure(response.body()))
+}
+
+/// Lets the worker wait until rows are due for a receiver of data sync. Returns false when the time is over, or
+/// no worker answers.
+pub async fn wait_for_rows(request_id: &str, receiver: &str, wait_ms: u64) -> bool {
+    let request = RowsWait {
+        receiver: receiver.to_owned(),
+        wait_ms,
+    };
+    let answer = ask("rows", request_id, &request, RowsWait::ANSWER_BYTES_MAX).await;
+    answer.is_ok_and(|answer| answer.status() == 200)
 }
 
 /// One of the worker's internal calls.

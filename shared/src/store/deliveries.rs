@@ -63,12 +63,15 @@ pub async fn counts_of(
     Ok(of)
 }
 
-/// Whether a row waits for this receiver and none of its entity is out; what a long poll waits for.
-pub async fn is_any_due(database: &dyn Database, receiver: &str) -> Result<bool> {
-    let sql = "SELECT 1 AS found FROM deliveries d WHERE d.receiver = $1 AND d.state = 'pending' \
-         AND NOT EXISTS (SELECT 1 FROM deliveries b WHERE b.receiver = d.receiver AND b.entity = d.entity \
-           AND b.state IN ('leased', 'dead')) LIMIT 1";
-    Ok(!database.query(sql, &[receiver.into()]).await?.is_empty())
+/// Whether there is something for this receiver now: a row of an entity of which none is out, or a batch whose
+/// lease has ended.
+pub async fn is_any_due(database: &dyn Database, receiver: &str, now: i64) -> Result<bool> {
+    let sql = "SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.receiver = $1 \
+           AND d.state = 'pending' AND NOT EXISTS (SELECT 1 FROM deliveries b WHERE b.receiver = d.receiver \
+             AND b.entity = d.entity AND b.state IN ('leased', 'dead'))) \
+         OR EXISTS (SELECT 1 FROM batches WHERE receiver = $1 AND settled_at IS NULL AND lease_expires_at <= $2)";
+    let rows = database.query(sql, &[receiver.into(), now.into()]).await?;
+    Ok(!rows.is_empty())
 }
 
 /// A dead row.

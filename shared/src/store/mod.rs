@@ -24,6 +24,7 @@ pub mod duties;
 pub mod exports;
 pub mod files;
 pub mod findings;
+pub mod loads;
 pub mod logins;
 pub mod metrics;
 pub mod migrations;

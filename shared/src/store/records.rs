@@ -251,7 +251,7 @@ fn insert_sql(dialect: Dialect) -> String {
          placed AS ( \
            SELECT given.*, CASE WHEN seq IS NOT NULL THEN CAST($2 AS BIGINT) * 1099511627776 + seq \
              WHEN last.position >= CAST($2 AS BIGINT) * 1099511627776 THEN last.position + n \
-             ELSE CAST($2 AS BIGINT) * 1099511627776 + n END AS position FROM given, last) \
+             ELSE CAST($2 AS BIGINT) * 1099511627776 + last.position % 1099511627776 + n END AS position FROM given, last) \
          INSERT INTO records (origin, epoch, syn_id, position, rank, business_type, priority, op, realm, \
            entity, entity_version, body, hash, bytes, receiver, is_superseded, created_at, acked_at) \
          SELECT $1, CAST($2 AS BIGINT), syn_id, position, \
@@ -266,6 +266,54 @@ fn insert_sql(dialect: Dialect) -> String {
          FROM placed ORDER BY n \
          ON CONFLICT (origin, syn_id, epoch) DO NOTHING RETURNING syn_id, is_superseded"
     )
+}
+
+/// Delivers again what was delivered to this receiver before, as far as it is kept. Returns how many rows.
+pub async fn send_again(database: &dyn Database, receiver: &str, now: i64) -> Result<u64> {
+    let sql = "INSERT INTO deliveries (receiver, record_id, entity, priority, rank, position, bytes, state, \
+           created_at, updated_at) \
+         SELECT $1, record_id, realm || ' ' || entity, priority, rank, position, bytes, 'pending', \
+           CAST($2 AS BIGINT), CAST($2 AS BIGINT) FROM records \
+         WHERE receiver = $1 AND is_superseded = 0 ON CONFLICT (receiver, record_id) DO NOTHING";
+    database.execute(sql, &[receiver.into(), now.into()]).await
+}
+
+/// On a site that was restored: the rows that it has not sent yet belong to its new epoch.
+pub async fn begin_epoch(database: &dyn Database, epoch: i64) -> Result<()> {
+    let sql = "UPDATE records SET epoch = $1 WHERE origin = 'self' AND epoch < $1 AND EXISTS ( \
+         SELECT 1 FROM deliveries d WHERE d.receiver = 'upstream' AND d.record_id = records.record_id)";
+    database.execute(sql, &[epoch.into()]).await?;
+    Ok(())
+}
+
+/// Removes rows that everybody has: superseded ones and those that a later row of their entity follows once they
+/// are older than `before`; a deletion that is the last word when its last receiver has had it for so long (DS-9).
+/// Looks at `window` records behind `after`, because the last rows of entities stay and must not be passed at each
+/// look again. Returns behind which record to go on, None at the end.
+pub async fn purge(
+    database: &dyn Database,
+    before: i64,
+    after: i64,
+    window: i64,
+) -> Result<Option<i64>> {
+    let sql = "DELETE FROM records WHERE record_id IN ( \
+         SELECT r.record_id FROM records r WHERE r.record_id > $2 AND r.record_id <= $3 AND r.created_at < $1 \
+           AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.record_id = r.record_id) \
+           AND (r.is_superseded = 1 OR r.realm = 'own' OR r.op = 'delete' AND r.acked_at < $1 \
+             OR EXISTS (SELECT 1 FROM records later WHERE later.realm = r.realm AND later.entity = r.entity \
+               AND later.record_id > r.record_id AND later.is_superseded = 0)))";
+    let until = after.saturating_add(window);
+    database
+        .execute(sql, &[before.into(), after.into(), until.into()])
+        .await?;
+    let last = database
+        .query(
+            "SELECT COALESCE(MAX(record_id), 0) AS last FROM records",
+            &[],
+        )
+        .await?;
+    let last: i64 = last.first().map_or(Ok(0), |row| row.get("last"))?;
+    Ok((until < last).then_some(until))
 }
 
 impl Outcome {

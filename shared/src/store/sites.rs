@@ -272,13 +272,24 @@ pub struct Heartbeat {
     pub now: i64,
 }
 
-/// Notes a heartbeat and says what it meant, with the site as it is then. A new epoch begins the initial load
-/// anew. `None` when the site is revoked meanwhile.
+/// A heartbeat that was noted.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// The site as it is then.
+    pub site: Site,
+    pub verdict: Verdict,
+    /// The tick that was kept before: a site that has had an answer to a later one learns from it that the cloud
+    /// has gone back in time.
+    pub last_tick: i64,
+}
+
+/// Notes a heartbeat and says what it meant. A new epoch begins the initial load anew. `None` when the site is
+/// revoked meanwhile.
 pub async fn heartbeat(
     database: &dyn Database,
     site_id: &str,
     heartbeat: &Heartbeat,
-) -> Result<Option<(Site, Verdict)>> {
+) -> Result<Option<Noted>> {
     for _ in 0..HEARTBEAT_TRIES {
         let Some(site) = find(database, site_id).await? else {
             return Ok(None);
@@ -287,8 +298,13 @@ pub async fn heartbeat(
             return Ok(None);
         }
         let verdict = heartbeat.beat.judge(&site.pulse);
+        let last_tick = site.pulse.tick;
         if let Some(site) = note(database, &site, heartbeat, &verdict).await? {
-            return Ok(Some((site, verdict)));
+            return Ok(Some(Noted {
+                site,
+                verdict,
+                last_tick,
+            }));
         }
     }
     Err(Error::busy(1, "heartbeats of one site met again and again"))

@@ -1,6 +1,7 @@
 //! The JSON shapes of the contract.
 
 pub mod account;
+pub mod batch;
 pub mod body;
 pub mod cookies;
 pub mod delivery;

@@ -148,6 +148,16 @@ pub fn syn_id_of(row: &RawValue) -> Option<String> {
     named.syn_id.text("syn_id").ok()
 }
 
+/// The entity of a row that could not be read.
+pub fn entity_of(row: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        entity: String,
+    }
+    let named: Named = serde_json::from_str(row.get()).ok()?;
+    Some(named.entity)
+}
+
 /// What makes a kept row the row that is delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {

@@ -8,7 +8,7 @@ use crate::domain::site::{Beat, CODE_DIGITS, Name, OneTimeCode, Verdict, propose
 use crate::error::{Code, Error, Result};
 use crate::limits::SITE_CODE_S;
 use crate::store::deliveries::Counts;
-use crate::store::sites::{Heartbeat, NewCode, Registration, Site};
+use crate::store::sites::{Heartbeat, NewCode, Noted, Registration, Site};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -126,6 +126,7 @@ impl HeartbeatRequest {
 /// What holds for a site's batches, and what it is called.
 #[derive(Serialize)]
 pub struct SiteConfig {
+    pub site_id: String,
     pub max_rows: i64,
     pub max_bytes: i64,
     pub group: String,
@@ -139,21 +140,25 @@ pub struct HeartbeatAnswer {
     pub config: SiteConfig,
     /// The site's epoch, as it is here.
     pub epoch: i64,
-    /// The last heartbeat of it that counts.
+    /// The last heartbeat of it that counts, and the one before.
     pub tick: i64,
+    pub last_tick: i64,
     /// The site has gone back in time: it begins the epoch behind this one.
     pub restored: bool,
 }
 
 impl HeartbeatAnswer {
     /// With `max_rows` and `max_bytes` of the settings.
-    pub fn new(site: Site, verdict: &Verdict, limits: (i64, i64), now: i64) -> Self {
+    pub fn new(noted: Noted, limits: (i64, i64), now: i64) -> Self {
+        let site = noted.site;
         Self {
+            last_tick: noted.last_tick,
             server_time: rfc3339(now),
             epoch: site.pulse.epoch,
             tick: site.pulse.tick,
-            restored: *verdict == Verdict::Restored,
+            restored: noted.verdict == Verdict::Restored,
             config: SiteConfig {
+                site_id: site.site_id,
                 max_rows: limits.0,
                 max_bytes: limits.1,
                 group: site.group,

@@ -5,6 +5,7 @@ mod page;
 mod parse;
 mod progress;
 pub mod reply;
+mod rows;
 
 use super::Worker;
 use crate::host::headers::request_id;
@@ -20,7 +21,7 @@ use std::time::Instant;
 use subtle::ConstantTimeEq;
 
 /// Routes: `/files/{task_id}/{file_name}`, `/api/v1/ws/progress`, `/internal/v1/parse`,
-/// `/internal/v1/page`, `/health`. Requests are counted, except for those to `/health`, which say nothing of how callers fare.
+/// `/internal/v1/page`, `/internal/v1/rows`, `/health`. Requests are counted, except for those to `/health`, which say nothing of how callers fare.
 pub fn router(worker: Arc<Worker>, requests: &Requests) -> Router {
     let counts = Arc::new(requests.of(requests::WORKER));
     Router::new()
@@ -28,6 +29,7 @@ pub fn router(worker: Arc<Worker>, requests: &Requests) -> Router {
         .route("/api/v1/ws/progress", get(progress::connect))
         .route("/internal/v1/parse", any(parse::parse))
         .route("/internal/v1/page", any(page::page))
+        .route("/internal/v1/rows", any(rows::wait))
         .method_not_allowed_fallback(reply::method_not_allowed)
         .route_layer(middleware::from_fn_with_state(counts, count))
         .route("/health", get(health))

@@ -1,0 +1,373 @@
+//! A shop's server: keeps the schedule (DS-10), greets the cloud, and lets rows go up and come down. One worker at a
+//! time does this for a site.
+
+use super::apply::Business;
+use super::hook::Hook;
+use super::upstream::{Failure, Upstream};
+use super::{Lease, down, pause_after, up};
+use crate::clock::{local_offset_ms, now_ms};
+use crate::worker::Worker;
+use serde::Deserialize;
+use shared::domain::batch::Pace;
+use shared::domain::delivery::UPSTREAM;
+use shared::domain::schedule::Schedule;
+use shared::limits::{SYNC_BEAT_S, SYNC_DUTY_MS, SYNC_STOP_S};
+use shared::store::{Database, deliveries, records, site_state};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const DUTY: &str = "sync:site";
+/// The longest wait for a wake-up that never came.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What the two directions share.
+pub struct Site {
+    pub worker: Arc<Worker>,
+    pub upstream: Upstream,
+    pub business: Option<Business>,
+    pub up_pace: Mutex<Pace>,
+    pub down_pace: Mutex<Pace>,
+    schedule: Schedule,
+    is_live: bool,
+}
+
+pub async fn run(worker: Arc<Worker>) {
+    if !worker.settings.site.is_one() {
+        return;
+    }
+    let site = match Site::new(&worker) {
+        Ok(site) => site,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "data sync cannot start");
+            return;
+        }
+    };
+    let lease = Lease::new(&worker, DUTY);
+    while !worker.is_stopping() {
+        match lease.hold().await {
+            Ok(true) => {
+                let stop = worker.stop.child_token();
+                let (keeper, halt) = (keep(&lease, &stop), stop.clone());
+                tokio::join!(keeper, async {
+                    tokio::select! {
+                        () = site.serve(&halt) => {}
+                        () = grace(&halt) => {}
+                    }
+                    halt.cancel();
+                });
+            }
+            Ok(false) => {
+                worker.pause(IDLE).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "could not take the duty");
+                worker.pause(IDLE).await;
+            }
+        }
+    }
+}
+
+/// A while after `stop`: what hangs then is given up, and comes again at the next start.
+async fn grace(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(Duration::from_secs(SYNC_STOP_S)).await;
+}
+
+/// Extends the lease until `stop`, and stops the site when it is lost.
+async fn keep(lease: &Lease, stop: &CancellationToken) {
+    let third = Duration::from_millis(SYNC_DUTY_MS.unsigned_abs() / 3);
+    let mut held_until = now_ms() + SYNC_DUTY_MS;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(third) => {}
+        }
+        match lease.hold().await {
+            Ok(true) => held_until = now_ms() + SYNC_DUTY_MS,
+            // A database that does not answer for a moment is no reason, as long as the lease holds.
+            Err(_) if now_ms() + SYNC_DUTY_MS / 3 < held_until => {}
+            Ok(false) | Err(_) => {
+                tracing::warn!("another worker has taken over data sync");
+                stop.cancel();
+                return;
+            }
+        }
+    }
+}
+
+/// The answer to a heartbeat.
+#[derive(Deserialize)]
+struct Greeting {
+    #[serde(default)]
+    epoch: Option<i64>,
+    #[serde(default)]
+    tick: Option<i64>,
+    #[serde(default)]
+    restored: bool,
+}
+
+impl Site {
+    fn new(worker: &Arc<Worker>) -> anyhow::Result<Self> {
+        let settings = &worker.settings.site;
+        let business = (!settings.apply_url.is_empty()).then(|| {
+            let client = super::client(worker);
+            Business::Hook(Hook::new(
+                &settings.apply_url,
+                &settings.apply_secret,
+                client,
+            ))
+        });
+        if business.is_none() {
+            tracing::info!(
+                "nothing takes the cloud's rows here (site.apply_url, site.mysql_url): they wait there"
+            );
+        }
+        Ok(Self {
+            upstream: Upstream::new(worker)?,
+            business,
+            up_pace: Mutex::new(Pace::new(worker.settings.sync.max_rows)),
+            down_pace: Mutex::new(Pace::new(worker.settings.sync.max_rows)),
+            schedule: Schedule::new(settings.interval_s, &settings.times)?,
+            is_live: settings.is_live(),
+            worker: worker.clone(),
+        })
+    }
+
+    pub fn database(&self) -> &dyn Database {
+        &*self.worker.database
+    }
+
+    /// How many rows at once in this direction, after `change`.
+    pub fn rows_at_once<T>(pace: &Mutex<Pace>, change: impl FnOnce(&mut Pace) -> T) -> T {
+        change(&mut pace.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs whenever a run is due, until `stop`.
+    async fn serve(&self, stop: &CancellationToken) {
+        let mut failures = 0;
+        while !stop.is_cancelled() {
+            match self.wait_until_due(stop).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::error!(%error, "could not read the schedule");
+                    failures += 1;
+                    pause(stop, pause_after(failures)).await;
+                    continue;
+                }
+            }
+            let done = self.run_one(stop).await;
+            let why = done
+                .as_ref()
+                .err()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let noted = self.note(site_state::UPSTREAM_ERROR, &why).await;
+            match (done, noted) {
+                (Ok(()), Ok(())) => failures = 0,
+                (done, noted) => {
+                    failures += 1;
+                    let wait = pause_after(failures);
+                    let why = done.err().or(noted.err()).map(|error| error.to_string());
+                    tracing::warn!(
+                        why,
+                        wait_ms = wait.as_millis(),
+                        "the run failed and is tried again"
+                    );
+                    self.worker.counts.sync.runs_failed.inc();
+                    pause(stop, wait).await;
+                }
+            }
+        }
+    }
+
+    /// Until the schedule or somebody by hand wants a run; false when it is time to stop. Where rows travel as they
+    /// come a run is always due.
+    async fn wait_until_due(&self, stop: &CancellationToken) -> Result<bool, Failure> {
+        let mut woken = self.worker.rows.subscribe();
+        while !stop.is_cancelled() {
+            if self.is_live || self.is_due().await? {
+                return Ok(true);
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = woken.changed() => {}
+                () = tokio::time::sleep(IDLE) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    async fn is_due(&self) -> Result<bool, Failure> {
+        let database = self.database();
+        let last = site_state::number(database, site_state::RUN_ENDED_AT).await?;
+        let now = now_ms();
+        let due = self.schedule.due_at(last, now, local_offset_ms());
+        Ok(due.is_some_and(|due| due <= now) || self.is_requested(last).await?)
+    }
+
+    /// Whether somebody has asked for a run since the last one.
+    async fn is_requested(&self, last: Option<i64>) -> Result<bool, Failure> {
+        let asked = site_state::number(self.database(), site_state::RUN_REQUESTED_AT).await?;
+        Ok(asked.is_some_and(|asked| last.is_none_or(|last| asked >= last)))
+    }
+
+    /// One run: greets the cloud, sends what is there, fetches what is there. Where rows travel as they come, both
+    /// directions stay open until something fails.
+    async fn run_one(&self, stop: &CancellationToken) -> Result<(), Failure> {
+        let started_at = now_ms();
+        self.greet().await?;
+        if !self.is_live {
+            up::run(self, stop).await?;
+            down::run(self, stop).await?;
+            return self.ended(started_at).await;
+        }
+        self.note(site_state::UPSTREAM_ERROR, "").await?;
+        // What fails stops the others between two batches, never within one.
+        let halt = stop.child_token();
+        let watched = |result: Result<(), Failure>| {
+            halt.cancel();
+            result
+        };
+        let (up, down, beats) = tokio::join!(
+            async { watched(self.stay_up(&halt).await) },
+            async { watched(down::stay(self, &halt).await) },
+            async { watched(self.beat(&halt).await) },
+        );
+        up.and(down).and(beats)
+    }
+
+    /// A run counts from when it started: who asked meanwhile gets another.
+    async fn ended(&self, started_at: i64) -> Result<(), Failure> {
+        self.worker.counts.sync.runs.inc();
+        self.note(site_state::RUN_ENDED_AT, &started_at.to_string())
+            .await
+    }
+
+    async fn stay_up(&self, halt: &CancellationToken) -> Result<(), Failure> {
+        let mut woken = self.worker.rows.subscribe();
+        let mut refusals = 0;
+        while !halt.is_cancelled() {
+            if up::run(self, halt).await? == up::Outcome::Refused {
+                // Our own notes of it wake us too; the rows' tries are not to be used up for nothing.
+                refusals += 1;
+                pause(halt, pause_after(refusals)).await;
+                continue;
+            }
+            refusals = 0;
+            tokio::select! {
+                () = halt.cancelled() => {}
+                _ = woken.changed() => {}
+                () = tokio::time::sleep(IDLE) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Greets now and then, and whenever somebody asks for a run.
+    async fn beat(&self, halt: &CancellationToken) -> Result<(), Failure> {
+        let mut woken = self.worker.rows.subscribe();
+        let mut next = tokio::time::Instant::now() + Duration::from_secs(SYNC_BEAT_S);
+        let mut last = site_state::number(self.database(), site_state::RUN_ENDED_AT).await?;
+        while !halt.is_cancelled() {
+            let started_at = now_ms();
+            let is_asked = self.is_requested(last).await?;
+            let is_sent = !deliveries::is_any_due(self.database(), UPSTREAM, started_at).await?;
+            if is_asked && is_sent || last.is_none() {
+                self.greet().await?;
+                self.ended(started_at).await?;
+                last = Some(started_at);
+            } else if tokio::time::Instant::now() >= next {
+                self.greet().await?;
+                next = tokio::time::Instant::now() + Duration::from_secs(SYNC_BEAT_S);
+            }
+            tokio::select! {
+                () = halt.cancelled() => {}
+                _ = woken.changed() => {}
+                () = tokio::time::sleep(IDLE) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A heartbeat. Each has a number, one more than the last and noted before it is sent; a cloud that has seen
+    /// this one or a later one knows a future that this site has lost.
+    async fn greet(&self) -> Result<(), Failure> {
+        let database = self.database();
+        let epoch = self.epoch().await?;
+        let tick = site_state::count_up(database, site_state::TICK, now_ms()).await?;
+        let greeting = self.send_beat(epoch, tick, false).await?;
+        if greeting.restored {
+            return self
+                .begin_anew(greeting.epoch.unwrap_or(epoch).max(epoch) + 1, tick)
+                .await;
+        }
+        let answered = site_state::number(database, site_state::TICK_ANSWERED).await?;
+        if greeting
+            .tick
+            .is_some_and(|known| answered.is_some_and(|answered| known < answered))
+        {
+            let rows = records::send_again(database, UPSTREAM, now_ms()).await?;
+            tracing::warn!(
+                rows,
+                "the cloud has gone back in time: it gets again what is kept here"
+            );
+        }
+        self.note(site_state::TICK_ANSWERED, &tick.to_string())
+            .await
+    }
+
+    /// This site was restored from a backup (or copied): it says so, gets again whatever it may see, and sends in a
+    /// new epoch, so that ids which it uses a second time are not taken for those of its lost future.
+    async fn begin_anew(&self, epoch: i64, tick: i64) -> Result<(), Failure> {
+        tracing::warn!(
+            epoch,
+            "this site has gone back in time: it begins a new epoch"
+        );
+        let greeting = self.send_beat(epoch, tick, true).await?;
+        let epoch = greeting.epoch.unwrap_or(epoch);
+        self.note(site_state::EPOCH, &epoch.to_string()).await?;
+        records::begin_epoch(self.database(), epoch).await?;
+        self.note(site_state::TICK_ANSWERED, &tick.to_string())
+            .await
+    }
+
+    async fn send_beat(&self, epoch: i64, tick: i64, restored: bool) -> Result<Greeting, Failure> {
+        let counts = deliveries::counts(self.database(), UPSTREAM).await?;
+        let beat = serde_json::json!({
+            "backlog": counts.backlog + counts.held,
+            "dead": counts.dead,
+            "version": env!("CARGO_PKG_VERSION"),
+            "epoch": epoch,
+            "tick": tick,
+            "beat_id": uuid::Uuid::now_v7().to_string(),
+            "restored": restored,
+        });
+        let body = beat.to_string().into_bytes();
+        let path = "/api/v1/sync/heartbeat";
+        self.upstream
+            .call(self.database(), path, body, Duration::ZERO)
+            .await
+    }
+
+    pub async fn epoch(&self) -> Result<i64, Failure> {
+        let epoch = site_state::number(self.database(), site_state::EPOCH).await?;
+        Ok(epoch.unwrap_or(1))
+    }
+
+    pub async fn note(&self, name: &str, value: &str) -> Result<(), Failure> {
+        if site_state::get(self.database(), name).await?.as_deref() == Some(value) {
+            return Ok(());
+        }
+        site_state::set(self.database(), name, value, now_ms()).await?;
+        Ok(())
+    }
+}
+
+async fn pause(stop: &CancellationToken, wait: Duration) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(wait) => {}
+    }
+}
