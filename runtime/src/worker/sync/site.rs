@@ -101,8 +101,9 @@ async fn keep(lease: &Lease, stop: &CancellationToken) {
 struct Greeting {
     #[serde(default)]
     epoch: Option<i64>,
+    /// The tick that the cloud had kept before this one.
     #[serde(default)]
-    tick: Option<i64>,
+    last_tick: Option<i64>,
     #[serde(default)]
     restored: bool,
 }
@@ -299,15 +300,11 @@ impl Site {
         let tick = site_state::count_up(database, site_state::TICK, now_ms()).await?;
         let greeting = self.send_beat(epoch, tick, false).await?;
         if greeting.restored {
-            return self
-                .begin_anew(greeting.epoch.unwrap_or(epoch).max(epoch) + 1, tick)
-                .await;
+            let next = greeting.epoch.unwrap_or(epoch).max(epoch) + 1;
+            return self.begin_anew(next, tick).await;
         }
         let answered = site_state::number(database, site_state::TICK_ANSWERED).await?;
-        if greeting
-            .tick
-            .is_some_and(|known| answered.is_some_and(|answered| known < answered))
-        {
+        if greeting.last_tick.is_some() && greeting.last_tick < answered {
             let rows = records::send_again(database, UPSTREAM, now_ms()).await?;
             tracing::warn!(
                 rows,
@@ -328,7 +325,10 @@ impl Site {
         let greeting = self.send_beat(epoch, tick, true).await?;
         let epoch = greeting.epoch.unwrap_or(epoch);
         self.note(site_state::EPOCH, &epoch.to_string()).await?;
-        records::begin_epoch(self.database(), epoch).await?;
+        let database = self.database();
+        records::begin_epoch(database, epoch).await?;
+        // The other side may be the one that went back; what it has it knows again.
+        records::send_again(database, UPSTREAM, now_ms()).await?;
         self.note(site_state::TICK_ANSWERED, &tick.to_string())
             .await
     }
