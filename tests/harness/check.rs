@@ -1,5 +1,10 @@
-//! The harness must be able to fail: the contract finds what is not promised, and the media server
-//! misbehaves as it says.
+//! The harness must be able to fail: the contract finds what is not promised, and media server, bad line and
+//! shop misbehave as they say.
+
+#[path = "check/chaos.rs"]
+mod chaos;
+#[path = "check/shop.rs"]
+mod shop;
 
 use reqwest::Method;
 use serde_json::{Value, json};
