@@ -144,6 +144,11 @@ impl TestApp {
         self.launch();
     }
 
+    /// Where it listens from the next start on.
+    pub fn listen_on(&mut self, address: &str) {
+        address.clone_into(&mut self.listen);
+    }
+
     /// Starts again on the same data and with the same environment.
     pub fn restart(&mut self) {
         self.launch();

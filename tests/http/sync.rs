@@ -1,3 +1,6 @@
 //! `/api/v1/sync/…`: shops' servers and their cloud (DS-1 to DS-13).
 
+mod outbox;
+mod rows;
+mod site;
 mod sites;

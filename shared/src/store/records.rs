@@ -99,13 +99,9 @@ impl Known {
             .iter()
             .map(|record| record.syn_id.as_str())
             .collect();
-        let each = match database.dialect() {
-            Dialect::Sqlite => "SELECT value FROM json_each($2)",
-            // json_array_elements_text is PostgreSQL's json_each.
-            Dialect::Postgres => "SELECT value FROM json_array_elements_text($2::TEXT::JSON)",
-        };
         let sql = format!(
-            "SELECT record_id, syn_id, epoch, hash FROM records WHERE origin = $1 AND syn_id IN ({each})"
+            "SELECT record_id, syn_id, epoch, hash FROM records WHERE origin = $1 AND syn_id IN ({})",
+            each(database.dialect())
         );
         let ids = serde_json::to_string(&ids).map_err(Error::internal)?;
         let rows = database
@@ -266,6 +262,32 @@ fn insert_sql(dialect: Dialect) -> String {
          FROM placed ORDER BY n \
          ON CONFLICT (origin, syn_id, epoch) DO NOTHING RETURNING syn_id, is_superseded"
     )
+}
+
+/// The bodies that the journal holds of an origin's rows under these ids, `(syn_id, body)`.
+pub async fn bodies(
+    database: &dyn Database,
+    origin: &str,
+    ids: &[&str],
+) -> Result<Vec<(String, String)>> {
+    let sql = format!(
+        "SELECT syn_id, body FROM records WHERE origin = $1 AND syn_id IN ({})",
+        each(database.dialect())
+    );
+    let ids = serde_json::to_string(ids).map_err(Error::internal)?;
+    let rows = database.query(&sql, &[origin.into(), ids.into()]).await?;
+    rows.iter()
+        .map(|row| Ok((row.get("syn_id")?, row.get("body")?)))
+        .collect()
+}
+
+/// The texts in the JSON list `$2`.
+fn each(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "SELECT value FROM json_each($2)",
+        // json_array_elements_text is PostgreSQL's json_each.
+        Dialect::Postgres => "SELECT value FROM json_array_elements_text($2::TEXT::JSON)",
+    }
 }
 
 /// Delivers again what was delivered to this receiver before, as far as it is kept. Returns how many rows.

@@ -5,10 +5,12 @@ use super::site::Site;
 use super::upstream::Failure;
 use crate::clock::now_ms;
 use shared::domain::batch::Pace;
+use shared::domain::record::SELF;
 use shared::limits::{SYNC_EXCHANGE_S_MAX, SYNC_WAIT_S_MAX};
 use shared::store::applied::{self, Applied};
-use shared::store::site_state;
+use shared::store::{records, site_state};
 use shared::wire::batch::{AckAnswer, AckRequest, PullAnswer, PullRequest};
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -193,7 +195,8 @@ async fn apply(
     let notes: Vec<Applied> = rows.iter().map(|row| row.applied.clone()).collect();
     let known = applied::known(database, &notes).await?;
     let superseded = applied::superseded(database, &notes).await?;
-    let is_done = |at: &usize| known[*at] || superseded[*at];
+    let own = own_rows(site, rows).await?;
+    let is_done = |at: &usize| known[*at] || superseded[*at] || own.contains(at);
     let (done, open): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(is_done);
     let asked: Vec<Row> = open.iter().map(|at| rows[*at].clone()).collect();
     let mut said = vec![Said::Retry; rows.len()];
@@ -205,6 +208,32 @@ async fn apply(
         said[at] = answer;
     }
     Ok(said)
+}
+
+/// The rows that are this site's own and that it has: after a restored backup the cloud hands out all, and what the
+/// backup knew is at the business already.
+async fn own_rows(site: &Site, rows: &[Row]) -> Result<HashSet<usize>, Failure> {
+    let database = site.database();
+    let site_id = site.upstream.site_id(database).await?;
+    let is_own = |row: &&Row| row.origin == site_id;
+    let ids: Vec<&str> = rows
+        .iter()
+        .filter(is_own)
+        .map(|row| row.syn_id.as_str())
+        .collect();
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let kept = records::bodies(database, SELF, &ids).await?;
+    let has = |row: &Row| {
+        kept.iter()
+            .any(|(syn_id, body)| *syn_id == row.syn_id && row.is_of(body))
+    };
+    let own = rows
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| is_own(row) && has(row));
+    Ok(own.map(|(at, _)| at).collect())
 }
 
 /// The cloud keeps a pull that waits so much longer than one that does not.

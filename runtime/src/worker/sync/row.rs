@@ -49,15 +49,10 @@ impl Row {
             serde_json::from_str(json.get()).context("a row of the batch cannot be read")?;
         let op = Op::parse(&fields.op)?;
         let version = fields.entity_version;
-        // What it does: the same id with another effect is another row.
-        let effect = format!(
-            "{} {} {version:?} {}",
-            fields.op, fields.entity, fields.data_detail
-        );
         let applied = Applied {
             origin: fields.data_from_server_id,
             syn_id: fields.syn_id,
-            hash: sha256(&effect),
+            hash: effect(op, &fields.entity, version, fields.data_detail),
             entity: fields.entity,
             op,
             version,
@@ -69,6 +64,24 @@ impl Row {
             applied,
             json,
         })
+    }
+
+    /// Whether this is the row that a site's own journal holds, by its body there.
+    pub fn is_of(&self, body: &str) -> bool {
+        #[derive(Deserialize)]
+        struct Kept<'a> {
+            #[serde(borrow)]
+            data_detail: &'a RawValue,
+        }
+        let Applied {
+            entity,
+            op,
+            version,
+            hash,
+            ..
+        } = &self.applied;
+        serde_json::from_str::<Kept<'_>>(body)
+            .is_ok_and(|kept| effect(*op, entity, *version, kept.data_detail) == *hash)
     }
 
     /// A row of a batch of our own.
@@ -89,4 +102,12 @@ impl Row {
             ..RowResult::new(self.syn_id.clone(), status)
         }
     }
+}
+
+/// The hash of what a row does: the same id with another effect is another row.
+fn effect(op: Op, entity: &str, version: Option<i64>, data_detail: &RawValue) -> String {
+    sha256(format!(
+        "{} {entity} {version:?} {data_detail}",
+        op.as_str()
+    ))
 }
