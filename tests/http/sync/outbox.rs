@@ -51,7 +51,7 @@ async fn the_cloud_writes_to_groups_and_to_single_sites() {
         row("bad", json!({ "op": "insert" })),
     ];
     let refused = admin.hand_in(&bad).await.refused_field("op");
-    assert_eq!(refused.body["data"]["row"], 1);
+    assert_eq!(refused.data["row"], 1);
     let twice = [row("twice", json!({})), row("twice", json!({}))];
     admin.hand_in(&twice).await.refused_field("syn_id");
     let lost = row("lost", json!({ "data_to_server_id": "nowhere" }));

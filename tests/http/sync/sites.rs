@@ -36,7 +36,7 @@ async fn a_sites_life(builder: Builder) {
         (&heard["epoch"], &heard["tick"], &heard["restored"]),
         (&json!(1), &json!(3), &json!(false))
     );
-    let config = json!({ "max_rows": 500, "max_bytes": 4_194_304, "group": "east", "name": name });
+    let config = json!({ "max_rows": 500, "max_bytes": 4_194_304, "group": "east", "name": name, "site_id": made["site_id"] });
     assert_eq!(heard["config"], config);
     assert!(text(&heard, "server_time").ends_with('Z'));
 
