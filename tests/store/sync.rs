@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use shared::Code;
 use shared::domain::batch::Bounds;
 use shared::domain::business_type::Types;
-use shared::domain::delivery::BUSINESS;
+use shared::domain::delivery::{BUSINESS, UPSTREAM};
 use shared::domain::page::Page;
-use shared::domain::record::{Record, Sender, group_realm, site_realm};
+use shared::domain::record::{Record, Sender, group_realm, seq_of, site_realm};
 use shared::store::applied::{self, Applied};
 use shared::store::batches::{self, Ask, Batch, Leased, Verdict};
 use shared::store::deliveries::{self, Action};
 use shared::store::records::{self, CONFLICT, Outcome, Source};
-use shared::store::{Database, pushes, site_state};
+use shared::store::{Database, loads, pushes, site_state};
 use shared::wire::record::read;
 
 const LEASE_MS: i64 = 60_000;
@@ -462,6 +462,161 @@ async fn requests_at_once_never_share_a_row() {
         assert_eq!(records.len(), count, "{}", fixture.name);
         // No entity is in two batches.
         assert!(count >= 10);
+    }
+}
+
+/// Runs the initial load of `b` to its end, in small pieces, and returns the ids that it brought, in order.
+async fn loaded(database: &dyn Database, epoch: i64) -> Vec<String> {
+    let begin = "UPDATE sites SET load_after = 0, load_epoch = $1 WHERE site_id = 'b'";
+    database.execute(begin, &[epoch.into()]).await.unwrap();
+    let mut pieces = 0;
+    while let Some(load) = loads::next(database).await.unwrap() {
+        loads::step(database, &load, 2, NOW).await.unwrap();
+        // A crash between its two statements repeats a piece.
+        loads::step(database, &load, 2, NOW).await.unwrap();
+        pieces += 1;
+    }
+    assert!(pieces > 2);
+    let (batch, rows) = take(database, "b", 100).await.unwrap();
+    let found = ids(&rows).into_iter().map(str::to_owned).collect();
+    settle(database, &batch, &Verdict::Ok).await;
+    found
+}
+
+#[tokio::test]
+async fn a_load_brings_the_last_row_of_each_entity_that_the_site_may_see() {
+    for fixture in chains().await {
+        let database = &*fixture.database;
+        database
+            .execute("DELETE FROM sites WHERE site_id = 'b'", &[])
+            .await
+            .unwrap();
+        let of = |syn_id: &str, kind: &str, entity: &str| {
+            row(json!({ "syn_id": syn_id, "business_type": kind, "entity": entity }))
+        };
+        let sent = [
+            of("1", "member", "m:1"),
+            of("2", "member", "m:2"),
+            of("3", "order", "o:1"),
+            of("4", "member", "m:1"),
+            row(json!({ "syn_id": "5", "op": "delete", "entity": "m:2", "entity_version": 9 })),
+            row(json!({ "syn_id": "6", "entity": "m:2", "entity_version": 1 })),
+        ];
+        push(database, "a", "g", &sent).await;
+        push(database, "c", "h", &[of("7", "member", "m:7")]).await;
+        site(database, "b", "g").await;
+        push(
+            database,
+            "b",
+            "g",
+            &[of("own", "member", "m:8"), of("mine", "order", "o:8")],
+        )
+        .await;
+        assert_eq!(loaded(database, 1).await, ["4", "5"], "{}", fixture.name);
+        // Restored, it gets its own rows of before too; those that it sends now it has.
+        push_in(database, "b", "g", 2, &[of("now", "member", "m:9")]).await;
+        assert_eq!(loaded(database, 2).await, ["mine", "4", "5", "own"]);
+        assert_eq!(loaded(database, 3).await, ["mine", "4", "5", "own", "now"]);
+    }
+}
+
+#[tokio::test]
+async fn what_everybody_has_is_kept_as_long_as_it_must_be() {
+    for fixture in chains().await {
+        let database = &*fixture.database;
+        let of = |syn_id: &str, op: &str, entity: &str| {
+            row(json!({ "syn_id": syn_id, "op": op, "entity": entity, "entity_version": 2 }))
+        };
+        let sent = [
+            of("old", "upsert", "m:1"),
+            of("last", "upsert", "m:1"),
+            of("gone", "delete", "m:2"),
+            row(json!({ "syn_id": "late", "entity": "m:2", "entity_version": 1 })),
+        ];
+        push(database, "a", "g", &sent).await;
+        let kept = async |before: i64| {
+            let mut after = Some(0);
+            while let Some(from) = after {
+                after = records::purge(database, before, from, 2).await.unwrap();
+            }
+            let rows = database
+                .query("SELECT syn_id FROM records ORDER BY record_id", &[])
+                .await
+                .unwrap();
+            rows.iter()
+                .map(|row| row.get::<String>("syn_id").unwrap())
+                .collect::<Vec<_>>()
+        };
+        // What waits for somebody stays; what nobody gets goes.
+        assert_eq!(
+            kept(NOW + 1).await,
+            ["old", "last", "gone"],
+            "{}",
+            fixture.name
+        );
+        let (batch, _) = take(database, "b", 10).await.unwrap();
+        let verdicts: Vec<_> = batch
+            .records
+            .iter()
+            .map(|(id, _)| (*id, Verdict::Ok))
+            .collect();
+        batches::settle(database, &batch, &verdicts, None, NOW + 10)
+            .await
+            .unwrap();
+        // A deletion counts from when the last receiver had it, and the last row of an entity stays for ever.
+        assert_eq!(kept(NOW + 1).await, ["last", "gone"]);
+        assert_eq!(kept(NOW + 11).await, ["last"]);
+    }
+}
+
+#[tokio::test]
+async fn a_restored_site_keeps_its_order_and_sends_again_what_it_kept() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let types = Types::default();
+        let accept = async |epoch: i64, syn_id: &str| {
+            let source = Source {
+                sender: Sender::Shop,
+                epoch,
+                receiver: Some(UPSTREAM),
+                types: &types,
+            };
+            records::accept(database, source, &[row(json!({ "syn_id": syn_id }))], NOW)
+                .await
+                .unwrap();
+        };
+        let ask = || Ask {
+            receiver: UPSTREAM,
+            realms: &[],
+            bounds: Bounds {
+                rows: 10,
+                bytes: 100_000,
+            },
+            batch_id: id(),
+            pull_id: None,
+            lease_ms: 0,
+            fail_max: 3,
+        };
+        accept(1, "sent").await;
+        let batch = batches::take(database, &ask(), NOW).await.unwrap().unwrap();
+        settle(database, &batch, &Verdict::Ok).await;
+        accept(1, "waiting").await;
+        records::begin_epoch(database, 2).await.unwrap();
+        accept(2, "new").await;
+        let batch = batches::take(database, &ask(), NOW).await.unwrap().unwrap();
+        let rows = batches::rows(database, &batch).await.unwrap();
+        assert_eq!(ids(&rows), ["waiting", "new"], "{}", fixture.name);
+        let seqs: Vec<i64> = rows.iter().map(|it| seq_of(it.row.position)).collect();
+        assert!(seqs.is_sorted(), "{seqs:?}");
+        settle(database, &batch, &Verdict::Ok).await;
+        assert_eq!(
+            records::send_again(database, UPSTREAM, NOW).await.unwrap(),
+            3
+        );
+        let bodies = records::bodies(database, "self", &["sent", "unknown"])
+            .await
+            .unwrap();
+        assert_eq!(bodies.len(), 1);
     }
 }
 

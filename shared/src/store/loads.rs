@@ -11,6 +11,8 @@ pub struct Load {
     pub site_id: String,
     realm: String,
     after: i64,
+    /// Its own rows of this epoch and later ones it has itself.
+    epoch: i64,
 }
 
 /// What one piece did.
@@ -21,7 +23,7 @@ pub struct Step {
 
 /// A site whose load is not done.
 pub async fn next(database: &dyn Database) -> Result<Option<Load>> {
-    let sql = "SELECT site_id, realm, load_after FROM sites WHERE load_after IS NOT NULL \
+    let sql = "SELECT site_id, realm, load_after, load_epoch FROM sites WHERE load_after IS NOT NULL \
          AND registered_at IS NOT NULL AND revoked_at IS NULL ORDER BY load_after LIMIT 1";
     let rows = database.query(sql, &[]).await?;
     rows.first()
@@ -30,12 +32,13 @@ pub async fn next(database: &dyn Database) -> Result<Option<Load>> {
                 site_id: row.get("site_id")?,
                 realm: row.get("realm")?,
                 after: row.get("load_after")?,
+                epoch: row.get("load_epoch")?,
             })
         })
         .transpose()
 }
 
-/// Adds deliveries for the next `rows` records of the site's realms. What was superseded or has a later row of its
+/// Adds deliveries for the next `rows` records of the site's realms, its own only from before it was restored. What was superseded or has a later row of its
 /// entity is left out. Two statements, first the rows: what is repeated after a crash between them changes nothing.
 pub async fn step(database: &dyn Database, load: &Load, rows: i64, now: i64) -> Result<Step> {
     let own = site_realm(&load.site_id);
@@ -47,7 +50,7 @@ pub async fn step(database: &dyn Database, load: &Load, rows: i64, now: i64) -> 
                    ORDER BY record_id LIMIT $4) of_group \
                  UNION ALL \
                  SELECT * FROM (SELECT record_id FROM records WHERE realm = $2 AND record_id > $3 \
-                   ORDER BY record_id LIMIT $4) of_site) both \
+                   ORDER BY record_id LIMIT $4) of_site) either \
                ORDER BY record_id LIMIT $4) piece",
             &[
                 load.realm.as_str().into(),
@@ -69,7 +72,7 @@ pub async fn step(database: &dyn Database, load: &Load, rows: i64, now: i64) -> 
                  SELECT $1, r.record_id, r.realm || ' ' || r.entity, r.priority, r.rank, r.position, r.bytes, \
                    'pending', CAST($6 AS BIGINT), CAST($6 AS BIGINT) FROM records r \
                  WHERE r.realm IN ($2, $3) AND r.record_id > $4 AND r.record_id <= $5 \
-                   AND r.is_superseded = 0 \
+                   AND r.is_superseded = 0 AND NOT (r.origin = $1 AND r.epoch >= $7) \
                    AND NOT EXISTS (SELECT 1 FROM records later WHERE later.realm = r.realm \
                      AND later.entity = r.entity AND later.is_superseded = 0 \
                      AND (later.rank, later.position) > (r.rank, r.position)) \
@@ -81,6 +84,7 @@ pub async fn step(database: &dyn Database, load: &Load, rows: i64, now: i64) -> 
                     load.after.into(),
                     last.into(),
                     now.into(),
+                    load.epoch.into(),
                 ],
             )
             .await?;

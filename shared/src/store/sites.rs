@@ -169,6 +169,7 @@ pub async fn register(database: &dyn Database, registration: &Registration) -> R
     let sql = format!(
         "UPDATE sites SET {named}code_used_at = $2, client_id = $3, secret_hash = $4, tokens_from = {tokens_from}, \
            epoch = CASE WHEN registered_at IS NULL THEN epoch ELSE epoch + 1 END, tick = 0, beat_id = NULL, \
+           load_epoch = CASE WHEN registered_at IS NULL THEN epoch ELSE epoch + 1 END, \
            registered_at = $2, revoked_at = NULL, load_after = 0, last_contact_at = $2, version = NULL, \
            report = NULL, updated_at = $2 \
          WHERE code_hash = $1 AND code_used_at IS NULL AND code_expires_at > $2 RETURNING {COLUMNS}"
@@ -320,7 +321,7 @@ async fn note(
     let (pulse, load) = match verdict {
         Verdict::GoesOn(pulse) => (pulse, ""),
         Verdict::Restored => (&site.pulse, ""),
-        Verdict::Restarts(pulse) => (pulse, "load_after = 0, "),
+        Verdict::Restarts(pulse) => (pulse, "load_after = 0, load_epoch = $2, "),
     };
     let sql = format!(
         "UPDATE sites SET {load}epoch = $2, tick = $3, beat_id = $4, version = COALESCE($5, version), report = $6, \
@@ -369,10 +370,11 @@ pub async fn revoke(database: &dyn Database, site_id: &str, now: i64) -> Result<
     one(database, &sql, &parameters).await
 }
 
-/// Begins a site's initial load anew. `None` when there is no such site that is registered and not revoked.
+/// Begins a site's initial load anew, its own rows too: an operator asks for it when the shop's business has lost
+/// some. `None` when there is no such site that is registered and not revoked.
 pub async fn reload(database: &dyn Database, site_id: &str, now: i64) -> Result<Option<Site>> {
     let sql = format!(
-        "UPDATE sites SET load_after = 0, updated_at = $2 \
+        "UPDATE sites SET load_after = 0, load_epoch = epoch + 1, updated_at = $2 \
          WHERE site_id = $1 AND registered_at IS NOT NULL AND revoked_at IS NULL RETURNING {COLUMNS}"
     );
     one(database, &sql, &[site_id.into(), now.into()]).await
