@@ -1,7 +1,7 @@
 //! The binary `wharf`.
 
 use clap::{Parser, Subcommand};
-use runtime::command::{admin, config, migrate, serve, up, work};
+use runtime::command::{admin, config, migrate, serve, sync, up, work};
 use runtime::settings::Flags;
 use std::process::ExitCode;
 
@@ -24,11 +24,18 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve everything: the HTTP surface and the worker on one port
-    Up,
+    Up {
+        /// Insist on being a shop's server: refuse to start without site.upstream
+        #[arg(long)]
+        site: bool,
+    },
     /// Serve the HTTP surface alone
     Serve,
     /// Run the worker alone
     Work,
+    /// Data sync on this machine: a run at once, how it stands, its dead rows
+    #[command(subcommand)]
+    Sync(sync::Command),
     /// Bring the database up to date
     Migrate,
     /// Manage admins and projects
@@ -45,9 +52,10 @@ async fn main() -> ExitCode {
     runtime::log::start();
     let flags = &cli.flags;
     let done = match cli.command {
-        Command::Up => up::run(flags).await,
+        Command::Up { site } => up::run(flags, site).await,
         Command::Serve => serve::run(flags).await,
         Command::Work => work::run(flags).await,
+        Command::Sync(command) => sync::run(flags, command, cli.json).await,
         Command::Migrate => migrate::run(flags).await,
         Command::Admin(command) => admin::run(flags, command, cli.json).await,
         Command::Config(command) => config::run(flags, command),

@@ -390,6 +390,9 @@ pub const SYNC_ENVELOPE_BYTES: usize = 64 * 1024;
 pub const SYNC_WAIT_S_MAX: u64 = 25;
 /// Between two looks of a waiting pull, milliseconds: rows that come together leave together.
 pub const SYNC_WAIT_LOOK_MS: u64 = 20;
+/// How long `wharf sync now` waits for the end of the run, milliseconds, and between two looks.
+pub const SYNC_NOW_MS_MAX: i64 = 30_000;
+pub const SYNC_NOW_LOOK_MS: u64 = 100;
 /// An id of a batch or a pull, bytes.
 pub const SYNC_BATCH_ID_BYTES_MAX: usize = 100;
 /// How long the answer to a batch is kept, milliseconds.

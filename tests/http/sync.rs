@@ -1,5 +1,6 @@
 //! `/api/v1/sync/…`: shops' servers and their cloud (DS-1 to DS-13).
 
+mod command;
 mod outbox;
 mod rows;
 mod site;

@@ -134,23 +134,9 @@ async fn status(call: &mut Call) -> Result<Answer> {
     business.check_is_operator()?;
     let database = call.database().await?;
     let counts = deliveries::counts(database, business.receiver()).await?;
-    let time = async |name| -> Result<Option<String>> {
-        Ok(site_state::number(database, name).await?.map(rfc3339))
-    };
-    let error = site_state::get(database, site_state::UPSTREAM_ERROR).await?;
+    let last = site_state::last(database).await?;
     let is_site = matches!(business, Business::Shop);
-    Answer::ok(&StatusAnswer {
-        role: if is_site { "site" } else { "cloud" },
-        backlog: counts.backlog,
-        dead: counts.dead,
-        held: counts.held,
-        last_push: time(site_state::LAST_PUSH).await?,
-        last_pull: time(site_state::LAST_PULL).await?,
-        // Before the first contact nobody knows.
-        upstream_ok: !is_site || error.as_deref() == Some(""),
-        upstream_error: error.filter(|error| !error.is_empty()),
-        last_run: time(site_state::RUN_ENDED_AT).await?,
-    })
+    Answer::ok(&StatusAnswer::new(is_site, counts, last))
 }
 
 /// Asks the site's worker for a run (DS-10).

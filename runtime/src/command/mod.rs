@@ -6,6 +6,7 @@ pub mod migrate;
 pub mod project;
 pub mod serve;
 pub mod site;
+pub mod sync;
 pub mod up;
 pub mod work;
 

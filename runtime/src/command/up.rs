@@ -6,10 +6,15 @@ use crate::metrics::{self, Metrics};
 use crate::server;
 use crate::settings::Flags;
 use crate::worker::http;
+use anyhow::bail;
 use shared::domain::forwarded::TrustedProxies;
 
-pub async fn run(flags: &Flags) -> anyhow::Result<()> {
+/// `is_shop`: it is meant to be a shop's server, and a forgotten setting must not make a cloud of it.
+pub async fn run(flags: &Flags, is_shop: bool) -> anyhow::Result<()> {
     let settings = parts::settings(flags)?;
+    if is_shop && !settings.site.is_one() {
+        bail!("A shop's server needs site.upstream, the URL of its cloud.");
+    }
     let shutdown = parts::shutdown()?;
     let manifest = parts::manifest()?;
     let (listener, address) = parts::bind(settings.listen).await?;

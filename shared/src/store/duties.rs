@@ -30,3 +30,10 @@ pub async fn release(database: &dyn Database, owner: &str) -> Result<()> {
         .await?;
     Ok(())
 }
+
+/// Whether some worker holds a duty.
+pub async fn is_held(database: &dyn Database, duty: &str, now: i64) -> Result<bool> {
+    let sql = "SELECT 1 AS found FROM duties WHERE duty = $1 AND lease_expires_at > $2";
+    let rows = database.query(sql, &[duty.into(), now.into()]).await?;
+    Ok(!rows.is_empty())
+}

@@ -36,6 +36,26 @@ pub async fn number(database: &dyn Database, name: &str) -> Result<Option<i64>> 
         .and_then(|value| value.parse().ok()))
 }
 
+/// When something last moved on a site, milliseconds, and what stood in the way.
+#[derive(Clone, Debug, Default)]
+pub struct Last {
+    pub push: Option<i64>,
+    pub pull: Option<i64>,
+    /// When the last run that went through began.
+    pub run: Option<i64>,
+    /// Empty: nothing did. None: the cloud was never asked.
+    pub upstream_error: Option<String>,
+}
+
+pub async fn last(database: &dyn Database) -> Result<Last> {
+    Ok(Last {
+        push: number(database, LAST_PUSH).await?,
+        pull: number(database, LAST_PULL).await?,
+        run: number(database, RUN_ENDED_AT).await?,
+        upstream_error: get(database, UPSTREAM_ERROR).await?,
+    })
+}
+
 pub async fn set(database: &dyn Database, name: &str, value: &str, now: i64) -> Result<()> {
     database
         .execute(

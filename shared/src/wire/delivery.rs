@@ -3,7 +3,8 @@
 use super::time::rfc3339;
 use crate::error::{Error, Result};
 use crate::limits::SYNC_EDIT_BYTES_MAX;
-use crate::store::deliveries::{Action, Dead};
+use crate::store::deliveries::{Action, Counts, Dead};
+use crate::store::site_state::Last;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -50,6 +51,18 @@ pub struct DeadRequest {
 }
 
 impl DeadRequest {
+    pub fn new(
+        action: &str,
+        data_detail: Option<Box<RawValue>>,
+        data_from_server_id: Option<String>,
+    ) -> Self {
+        Self {
+            action: action.to_owned(),
+            data_detail,
+            data_from_server_id,
+        }
+    }
+
     /// Errors: 40001 for `action` and `data_detail`.
     pub fn action(&self) -> Result<Action> {
         match (self.action.as_str(), &self.data_detail) {
@@ -92,6 +105,23 @@ pub struct StatusAnswer {
     pub upstream_error: Option<String>,
     /// When the last run ended.
     pub last_run: Option<String>,
+}
+
+impl StatusAnswer {
+    pub fn new(is_site: bool, counts: Counts, last: Last) -> Self {
+        Self {
+            role: if is_site { "site" } else { "cloud" },
+            backlog: counts.backlog,
+            dead: counts.dead,
+            held: counts.held,
+            last_push: last.push.map(rfc3339),
+            last_pull: last.pull.map(rfc3339),
+            // Before the first contact nobody knows.
+            upstream_ok: !is_site || last.upstream_error.as_deref() == Some(""),
+            upstream_error: last.upstream_error.filter(|error| !error.is_empty()),
+            last_run: last.run.map(rfc3339),
+        }
+    }
 }
 
 /// The answer to a run that is asked for.

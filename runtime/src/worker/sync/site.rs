@@ -9,7 +9,7 @@ use crate::clock::{local_offset_ms, now_ms};
 use crate::worker::Worker;
 use serde::Deserialize;
 use shared::domain::batch::Pace;
-use shared::domain::delivery::UPSTREAM;
+use shared::domain::delivery::{SITE_DUTY, UPSTREAM};
 use shared::domain::schedule::Schedule;
 use shared::limits::{SYNC_BEAT_S, SYNC_DUTY_MS, SYNC_STOP_S};
 use shared::store::{Database, deliveries, records, site_state};
@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-const DUTY: &str = "sync:site";
 /// The longest wait for a wake-up that never came.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -43,7 +42,7 @@ pub async fn run(worker: Arc<Worker>) {
             return;
         }
     };
-    let lease = Lease::new(&worker, DUTY);
+    let lease = Lease::new(&worker, SITE_DUTY);
     while !worker.is_stopping() {
         match lease.hold().await {
             Ok(true) => {
