@@ -50,6 +50,12 @@ impl Caller<'_> {
         self.post("/api/v1/sync/ack", &body).await
     }
 
+    /// `POST /api/v1/sync/dead/{syn_id}`, on the side that sends the row.
+    pub async fn free_own_row(&self, syn_id: &str, request: &Value) -> Answer {
+        let path = format!("/api/v1/sync/dead/{syn_id}");
+        self.post(&path, request).await
+    }
+
     /// `GET /api/v1/sync/status`.
     pub async fn sync_status(&self) -> Answer {
         self.get("/api/v1/sync/status").await

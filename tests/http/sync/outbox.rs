@@ -82,10 +82,7 @@ async fn a_project_writes_to_its_own_group_and_decides_nothing() {
     project.sync_status().await.refused(40301);
     project.get("/api/v1/sync/dead").await.refused(40301);
     let free = json!({ "action": "skip" });
-    project
-        .post("/api/v1/sync/dead/x", &free)
-        .await
-        .refused(40301);
+    project.free_own_row("x", &free).await.refused(40301);
     let user = app.user().await;
     user.hand_in(&[]).await.refused(40101);
     app.anonymous().hand_in(&[]).await.refused(40101);
@@ -126,25 +123,19 @@ async fn the_clouds_business_is_one_more_receiver_with_three_strikes() {
         .await
         .refused(40901);
     let retry = json!({ "action": "retry" });
-    admin.post("/api/v1/sync/dead/2", &retry).await.ok();
+    admin.free_own_row("2", &retry).await.ok();
     eventually("the rest follows", PATIENCE, async || {
         (shop.applied_count() == 4).then_some(())
     })
     .await;
     assert_eq!(shop.faults(), tests::Faults::default());
-    admin
-        .post("/api/v1/sync/dead/2", &retry)
-        .await
-        .refused(40401);
+    admin.free_own_row("2", &retry).await.refused(40401);
     for request in [
         json!({ "action": "drop" }),
         json!({ "action": "retry", "data_detail": 1 }),
         json!({ "action": "edit" }),
     ] {
-        admin
-            .post("/api/v1/sync/dead/2", &request)
-            .await
-            .refused(40001);
+        admin.free_own_row("2", &request).await.refused(40001);
     }
 }
 
