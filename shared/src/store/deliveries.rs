@@ -1,6 +1,6 @@
 //! What is still to be delivered to whom, and the rows of it that are dead (DS-7).
 
-use super::{Database, Row, Value};
+use super::{Database, Dialect, Row, Value};
 use crate::domain::page::Page;
 use crate::error::{Code, Error, Result};
 use crate::wire::record::Delivered;
@@ -72,6 +72,55 @@ pub async fn is_any_due(database: &dyn Database, receiver: &str, now: i64) -> Re
          OR EXISTS (SELECT 1 FROM batches WHERE receiver = $1 AND settled_at IS NULL AND lease_expires_at <= $2)";
     let rows = database.query(sql, &[receiver.into(), now.into()]).await?;
     Ok(!rows.is_empty())
+}
+
+/// How a row of the journal stands with a receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It waits or is out in a batch.
+    Open,
+    Dead {
+        fail_num: i64,
+        reason: Option<String>,
+    },
+    /// Nothing is to be delivered any more.
+    Delivered,
+}
+
+/// How the rows of an origin with these ids stand, those that the journal holds.
+pub async fn standings(
+    database: &dyn Database,
+    receiver: &str,
+    origin: &str,
+    syn_ids: &[String],
+) -> Result<HashMap<String, Standing>> {
+    let each = match database.dialect() {
+        Dialect::Sqlite => "SELECT value FROM json_each($3)",
+        // json_array_elements_text is PostgreSQL's json_each.
+        Dialect::Postgres => "SELECT value FROM json_array_elements_text($3::TEXT::JSON)",
+    };
+    // The row of the last epoch is the last to be looked at.
+    let sql = format!(
+        "SELECT r.syn_id, d.state, d.fail_num, d.reason FROM records r \
+         LEFT JOIN deliveries d ON d.receiver = $1 AND d.record_id = r.record_id \
+         WHERE r.origin = $2 AND r.syn_id IN ({each}) ORDER BY r.epoch"
+    );
+    let ids = serde_json::to_string(syn_ids).map_err(Error::internal)?;
+    let parameters = [receiver.into(), origin.into(), ids.into()];
+    let mut standings = HashMap::new();
+    for row in &database.query(&sql, &parameters).await? {
+        let state: Option<String> = row.get("state")?;
+        let standing = match state.as_deref() {
+            None => Standing::Delivered,
+            Some("dead") => Standing::Dead {
+                fail_num: row.get("fail_num")?,
+                reason: row.get("reason")?,
+            },
+            Some(_) => Standing::Open,
+        };
+        standings.insert(row.get("syn_id")?, standing);
+    }
+    Ok(standings)
 }
 
 /// A dead row.

@@ -2,12 +2,15 @@
 //! an entity at the most, and none of an entity whose row was not taken (DS-6, DS-7).
 
 use super::hook::Hook;
+use super::mysql::BusinessDatabase;
 use super::row::{Row, Said};
 use std::collections::HashSet;
 
 /// Where rows are applied.
 pub enum Business {
     Hook(Hook),
+    /// The inbox table there.
+    Inbox(BusinessDatabase),
 }
 
 impl Business {
@@ -22,6 +25,11 @@ impl Business {
                 }
                 waves.said
             }
+            Self::Inbox(database) if !rows.is_empty() && database.is_ready().await => {
+                let said = database.insert(rows).await;
+                said.unwrap_or_else(|_| vec![Said::Retry; rows.len()])
+            }
+            Self::Inbox(_) => vec![Said::Retry; rows.len()],
         }
     }
 }

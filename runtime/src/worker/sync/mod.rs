@@ -1,12 +1,15 @@
 //! Data sync (DS-1 to DS-13). On a cloud: `business` hands rows to its own business, `load` gives a new site what it
 //! may see. On a site: `site` keeps the schedule and runs `up`, which sends the shop's rows, and `down`, which fetches
-//! the cloud's and applies them. Between them stand `upstream`, the cloud as the site sees it, and `hook`, the business.
+//! the cloud's and applies them. Between them stand `upstream`, the cloud as the site sees it, and the
+//! business: `hook` by HTTP, `mysql` its own database, whose outbox table `outbox` looks after.
 
 pub mod apply;
 pub mod business;
 pub mod down;
 pub mod hook;
 pub mod load;
+pub mod mysql;
+pub mod outbox;
 pub mod row;
 pub mod site;
 pub mod up;

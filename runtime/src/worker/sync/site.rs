@@ -3,6 +3,8 @@
 
 use super::apply::Business;
 use super::hook::Hook;
+use super::mysql::BusinessDatabase;
+use super::outbox::Outbox;
 use super::upstream::{Failure, Upstream};
 use super::{Lease, down, pause_after, up};
 use crate::clock::{local_offset_ms, now_ms};
@@ -25,6 +27,8 @@ pub struct Site {
     pub worker: Arc<Worker>,
     pub upstream: Upstream,
     pub business: Option<Business>,
+    /// Where the business's rows are taken from, beside HTTP.
+    pub outbox: Option<Outbox>,
     pub up_pace: Mutex<Pace>,
     pub down_pace: Mutex<Pace>,
     schedule: Schedule,
@@ -110,14 +114,18 @@ struct Greeting {
 impl Site {
     fn new(worker: &Arc<Worker>) -> anyhow::Result<Self> {
         let settings = &worker.settings.site;
-        let business = (!settings.apply_url.is_empty()).then(|| {
-            let client = super::client(worker);
-            Business::Hook(Hook::new(
-                &settings.apply_url,
-                &settings.apply_secret,
-                client,
-            ))
-        });
+        let mysql = match settings.mysql_url.as_str() {
+            "" => None,
+            url => Some(BusinessDatabase::open(url)?),
+        };
+        let business = match settings.apply_url.as_str() {
+            "" => mysql.clone().map(Business::Inbox),
+            url => {
+                let client = super::client(worker);
+                let hook = Hook::new(url, &settings.apply_secret, client);
+                Some(Business::Hook(hook))
+            }
+        };
         if business.is_none() {
             tracing::info!(
                 "nothing takes the cloud's rows here (site.apply_url, site.mysql_url): they wait there"
@@ -126,6 +134,7 @@ impl Site {
         Ok(Self {
             upstream: Upstream::new(worker)?,
             business,
+            outbox: mysql.map(Outbox::new),
             up_pace: Mutex::new(Pace::new(worker.settings.sync.max_rows)),
             down_pace: Mutex::new(Pace::new(worker.settings.sync.max_rows)),
             schedule: Schedule::new(settings.interval_s, &settings.times)?,

@@ -27,9 +27,14 @@ pub enum Outcome {
 pub async fn run(site: &Site, halt: &CancellationToken) -> Result<Outcome, Failure> {
     let pace = &site.up_pace;
     while !halt.is_cancelled() {
+        let has_more = match &site.outbox {
+            Some(outbox) => outbox.take_in(site).await?,
+            None => false,
+        };
         match send_one(site, Site::rows_at_once(pace, |pace| pace.rows())).await {
             Ok(Some(taken)) if taken > 0 => Site::rows_at_once(pace, Pace::grow),
             Ok(Some(_)) => return Ok(Outcome::Refused),
+            Ok(None) if has_more => {}
             Ok(None) => return Ok(Outcome::Drained),
             Err(failure) if failure.is_too_much() && Site::rows_at_once(pace, Pace::halve) => {}
             Err(failure) => return Err(failure),
@@ -83,6 +88,9 @@ async fn send_one(site: &Site, rows: usize) -> Result<Option<usize>, Failure> {
     let (verdicts, counts) = verdicts(&batch, &named, &results)?;
     let kept = serde_json::to_string(&counts).map_err(|error| Failure::Here(error.to_string()))?;
     batches::settle(database, &batch, &verdicts, Some(&kept), now_ms()).await?;
+    if let Some(outbox) = &site.outbox {
+        outbox.settled(&batch, &named, &verdicts).await;
+    }
     let taken = verdicts
         .iter()
         .filter(|(_, verdict)| *verdict == Verdict::Ok)
@@ -112,6 +120,9 @@ async fn body(site: &Site, batch: &Batch) -> Result<Vec<u8>, Failure> {
     }
     let site_id = site.upstream.site_id(site.database()).await?;
     let leased = batches::rows(site.database(), batch).await?;
+    if let Some(outbox) = &site.outbox {
+        outbox.sending(&leased).await;
+    }
     let here = |error: &dyn std::fmt::Display| Failure::Here(error.to_string());
     let mut rows = Vec::with_capacity(leased.len());
     for mut leased in leased {
