@@ -441,4 +441,4 @@ pub const MYSQL_LOOK_MS: u64 = 1_000;
 /// Between two looks at tables that do not fit, milliseconds.
 pub const MYSQL_CHECK_MS: u64 = 60_000;
 /// Between two comparisons of the outbox table with the journal, milliseconds.
-pub const MYSQL_COMPARE_MS: u64 = 60_000;
+pub const MYSQL_COMPARE_MS: u64 = 30_000;
