@@ -13,6 +13,7 @@ mod queue;
 mod queue_model;
 mod quotas;
 mod sites;
+mod standings;
 mod sync;
 mod tasks;
 
