@@ -56,10 +56,12 @@ pub async fn accept(
     }
     let types = Types::parse(&variable("sync_types").await?)?;
     let receiver = variable("sync_receiver").await?;
+    // What the cloud's own business hands in does not go back to it.
+    let has_receiver = !receiver.is_empty() && !matches!(sender, Sender::Cloud { .. });
     let source = Source {
         sender,
         epoch,
-        receiver: (!receiver.is_empty()).then_some(receiver.as_str()),
+        receiver: has_receiver.then_some(receiver.as_str()),
         types: &types,
     };
     let (mut results, mut records, mut places) = (Vec::with_capacity(rows.len()), vec![], vec![]);
