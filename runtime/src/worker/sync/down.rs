@@ -11,6 +11,7 @@ use shared::store::applied::{self, Applied};
 use shared::store::{records, site_state};
 use shared::wire::batch::{AckAnswer, AckRequest, PullAnswer, PullRequest};
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -111,6 +112,7 @@ async fn fetch_one(
         () = halt.cancelled() => return Ok(Outcome::Nothing),
         batch = pull(site, rows, wait) => batch?,
     };
+    site.got_through.store(true, Ordering::Relaxed);
     let Some(batch_id) = batch.batch_id else {
         return Ok(Outcome::Nothing);
     };

@@ -15,6 +15,7 @@ use shared::domain::delivery::{SITE_DUTY, UPSTREAM};
 use shared::domain::schedule::Schedule;
 use shared::limits::{SYNC_BEAT_S, SYNC_DUTY_MS, SYNC_STOP_S};
 use shared::store::{Database, deliveries, records, site_state};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ pub struct Site {
     pub outbox: Option<Outbox>,
     pub up_pace: Mutex<Pace>,
     pub down_pace: Mutex<Pace>,
+    /// Whether rows, or a wait for them, got through since the run began: what fails then begins a row of failures.
+    pub got_through: AtomicBool,
     schedule: Schedule,
     is_live: bool,
 }
@@ -137,6 +140,7 @@ impl Site {
             outbox: mysql.map(Outbox::new),
             up_pace: Mutex::new(Pace::new(worker.settings.sync.max_rows)),
             down_pace: Mutex::new(Pace::new(worker.settings.sync.max_rows)),
+            got_through: AtomicBool::new(false),
             schedule: Schedule::new(settings.interval_s, &settings.times)?,
             is_live: settings.is_live(),
             worker: worker.clone(),
@@ -166,6 +170,7 @@ impl Site {
                     continue;
                 }
             }
+            let started_at = now_ms();
             let done = self.run_one(stop).await;
             let why = done
                 .as_ref()
@@ -176,7 +181,8 @@ impl Site {
             match (done, noted) {
                 (Ok(()), Ok(())) => failures = 0,
                 (done, noted) => {
-                    failures += 1;
+                    let got_through = self.got_through.swap(false, Ordering::Relaxed);
+                    failures = if got_through { 1 } else { failures + 1 };
                     let wait = pause_after(failures);
                     let why = done.err().or(noted.err()).map(|error| error.to_string());
                     tracing::warn!(
@@ -185,7 +191,10 @@ impl Site {
                         "the run failed and is tried again"
                     );
                     self.worker.counts.sync.runs_failed.inc();
-                    pause(stop, wait).await;
+                    tokio::select! {
+                        () = pause(stop, wait) => {}
+                        () = self.asked_since(started_at) => {}
+                    }
                 }
             }
         }
@@ -220,6 +229,17 @@ impl Site {
     async fn is_requested(&self, last: Option<i64>) -> Result<bool, Failure> {
         let asked = site_state::number(self.database(), site_state::RUN_REQUESTED_AT).await?;
         Ok(asked.is_some_and(|asked| last.is_none_or(|last| asked >= last)))
+    }
+
+    /// Until somebody asks for a run.
+    async fn asked_since(&self, started_at: i64) {
+        let mut woken = self.worker.rows.subscribe();
+        while !matches!(self.is_requested(Some(started_at)).await, Ok(true)) {
+            tokio::select! {
+                _ = woken.changed() => {}
+                () = tokio::time::sleep(IDLE) => {}
+            }
+        }
     }
 
     /// One run: greets the cloud, sends what is there, fetches what is there. Where rows travel as they come, both

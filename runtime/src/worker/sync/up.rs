@@ -11,6 +11,7 @@ use shared::store::batches::{self, Ask, Batch, Verdict};
 use shared::store::site_state;
 use shared::wire::batch::verdicts;
 use shared::wire::record::{PushAnswer, RowResult};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +33,10 @@ pub async fn run(site: &Site, halt: &CancellationToken) -> Result<Outcome, Failu
             None => false,
         };
         match send_one(site, Site::rows_at_once(pace, |pace| pace.rows())).await {
-            Ok(Some(taken)) if taken > 0 => Site::rows_at_once(pace, Pace::grow),
+            Ok(Some(taken)) if taken > 0 => {
+                site.got_through.store(true, Ordering::Relaxed);
+                Site::rows_at_once(pace, Pace::grow);
+            }
             Ok(Some(_)) => return Ok(Outcome::Refused),
             Ok(None) if has_more => {}
             Ok(None) => return Ok(Outcome::Drained),
