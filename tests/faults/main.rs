@@ -8,6 +8,7 @@ mod media_servers;
 mod proxies;
 mod secrets;
 mod stop;
+mod sync;
 
 use tests::{Builder, TestApp, media};
 

@@ -5,3 +5,4 @@ mod outbox;
 mod rows;
 mod site;
 mod sites;
+mod visibility;
