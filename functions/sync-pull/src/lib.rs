@@ -51,6 +51,9 @@ async fn pull(call: &mut Call) -> Result<Answer> {
         if left_ms == 0 || !worker::wait_for_rows(&call.request_id, &site.site_id, left_ms).await {
             return Ok(Answer::ok(&PullAnswer::default())?.gzipped(call));
         }
+        // Whoever waited may be gone: revoked since, or restored, and then the rows are for its next life.
+        let now = authenticate_site(call).await?;
+        check_epoch(&now, Some(site.pulse.epoch))?;
     }
 }
 

@@ -428,6 +428,23 @@ async fn a_pull_that_waits_gets_rows_as_they_come_and_ends_when_there_are_none()
 }
 
 #[tokio::test]
+async fn a_pull_that_waits_takes_nothing_from_its_sites_next_epoch() {
+    let app = shared();
+    let group = unique();
+    let (a, b) = (app.site(&group).await, app.site(&group).await);
+    let ask = json!({ "wait_s": 25, "epoch": 1 });
+    let goes_on = async {
+        let restart = json!({ "epoch": 2, "tick": 1, "beat_id": "r", "restored": true });
+        b.heartbeat(&restart).await.ok();
+        a.push("1", &[plain("1")]).await.ok();
+    };
+    let (former, ()) = tokio::join!(b.pull(&ask), goes_on);
+    former.refused(40901);
+    let batch = b.pull(&json!({ "wait_s": 25, "epoch": 2 })).await.ok();
+    assert_eq!(ids(&batch), ["1"]);
+}
+
+#[tokio::test]
 async fn rows_are_for_sites_alone_and_not_for_one_that_is_revoked() {
     let app = shared();
     let (site, user, admin) = (
