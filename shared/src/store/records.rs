@@ -59,13 +59,13 @@ pub async fn accept(
         is_foreign(record) || conflicts.contains(record.syn_id.as_str())
     });
     let is_new = |record: &Record| !known.has(record);
-    let fresh: Vec<New<'_>> = records
+    let fresh: Vec<Fresh<'_>> = records
         .iter()
         .zip(&verdicts)
         .enumerate()
         .filter_map(|(at, (record, verdict))| match verdict {
-            Verdict::Take if is_new(record) => Some(New::new(record, at, false)),
-            Verdict::Supersede if is_new(record) => Some(New::new(record, at, true)),
+            Verdict::Take if is_new(record) => Some(Fresh::new(record, at, false)),
+            Verdict::Supersede if is_new(record) => Some(Fresh::new(record, at, true)),
             _ => None,
         })
         .collect();
@@ -161,13 +161,13 @@ fn says_the_same(one: &str, other: &str) -> bool {
 }
 
 /// A row to insert.
-struct New<'a> {
+struct Fresh<'a> {
     record: &'a Record,
     is_superseded: bool,
     at: usize,
 }
 
-impl<'a> New<'a> {
+impl<'a> Fresh<'a> {
     fn new(record: &'a Record, at: usize, is_superseded: bool) -> Self {
         Self {
             record,
@@ -181,7 +181,7 @@ impl<'a> New<'a> {
 async fn insert(
     database: &dyn Database,
     source: Source<'_>,
-    mut fresh: Vec<New<'_>>,
+    mut fresh: Vec<Fresh<'_>>,
     now: i64,
 ) -> Result<HashMap<String, bool>> {
     if fresh.is_empty() {
