@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Rows in one go.
 pub(super) const BATCH: i64 = 200;
-/// Rows in one go when room is made: no more files than needed go before their time.
-const RELIEF_BATCH: i64 = 10;
+/// Rows in one go when room is made: no file more than needed goes before its time.
+const RELIEF_BATCH: i64 = 1;
 const DUTY: &str = "clean";
 /// How long the duty is held without being taken again.
 const LEASE_MAX: Duration = Duration::from_secs(60);
