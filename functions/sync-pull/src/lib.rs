@@ -41,16 +41,20 @@ async fn pull(call: &mut Call) -> Result<Answer> {
     })?;
     let pull_id = request.pull_id.as_deref().map(pull_id).transpose()?;
     let ends_at = now_ms().saturating_add_unsigned(request.wait_ms()?);
+    let mut has_waited = false;
     loop {
         if let Some(batch) = take(call, &site, bounds, pull_id).await? {
             return hand_out(call, &batch).await;
         }
         let left_ms = u64::try_from(ends_at - now_ms()).unwrap_or(0);
-        // The wait holds no connection; where no worker can wait for us, the caller asks again.
+        // The wait holds no connection. Where no worker can wait for us, or what came went to somebody else, the
+        // caller asks again.
         call.release_database();
-        if left_ms == 0 || !worker::wait_for_rows(&call.request_id, &site.site_id, left_ms).await {
+        let waits = left_ms > 0 && !has_waited;
+        if !waits || !worker::wait_for_rows(&call.request_id, &site.site_id, left_ms).await {
             return Ok(Answer::ok(&PullAnswer::default())?.gzipped(call));
         }
+        has_waited = true;
         // Whoever waited may be gone: revoked since, or restored, and then the rows are for its next life.
         let now = authenticate_site(call).await?;
         check_epoch(&now, Some(site.pulse.epoch))?;
@@ -83,7 +87,13 @@ async fn take(
         lease_ms: number::<i64>("sync_lease_s").await? * 1000,
         fail_max: number("sync_fail_max").await?,
     };
-    batches::take(call.database().await?, &ask, now_ms()).await
+    let database = call.database().await?;
+    if let Some(pull_id) = pull_id
+        && batches::is_spent(database, &site.site_id, pull_id).await?
+    {
+        return Ok(None);
+    }
+    batches::take(database, &ask, now_ms()).await
 }
 
 async fn hand_out(call: &mut Call, batch: &Batch) -> Result<Answer> {

@@ -266,6 +266,17 @@ async fn create(
     }
 }
 
+/// Whether the batch of this pull is settled: whoever still waits with it is a request that was given up, and what
+/// it took would be for nobody.
+pub async fn is_spent(database: &dyn Database, receiver: &str, pull_id: &str) -> Result<bool> {
+    let sql = "SELECT 1 AS found FROM batches WHERE receiver = $1 AND pull_id = $2 \
+         AND settled_at IS NOT NULL LIMIT 1";
+    let rows = database
+        .query(sql, &[receiver.into(), pull_id.into()])
+        .await?;
+    Ok(!rows.is_empty())
+}
+
 /// The rows of a batch in order, those that are still there.
 pub async fn rows(database: &dyn Database, batch: &Batch) -> Result<Vec<Leased>> {
     let sql = format!(

@@ -6,7 +6,7 @@ use crate::auth::secret::sha256;
 use crate::domain::business_type::Types;
 use crate::domain::record::{Record, Sender, Verdict, judge};
 use crate::error::{Code, Error, Result};
-use serde_json::json;
+use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
 /// What became of a row.
@@ -49,8 +49,9 @@ pub async fn accept(
     records: &[Record],
     now: i64,
 ) -> Result<Vec<Outcome>> {
+    let hashes: Vec<String> = records.iter().map(|record| sha256(&record.body)).collect();
     let known = Known::of(database, source, records).await?;
-    let conflicts = known.conflicts(database, records).await?;
+    let conflicts = known.conflicts(database, records, &hashes).await?;
     let is_foreign = |record: &Record| match source.sender {
         Sender::Site { site_id, .. } => record.from.as_deref().is_some_and(|from| from != site_id),
         Sender::Cloud { .. } | Sender::Shop => false,
@@ -58,37 +59,40 @@ pub async fn accept(
     let verdicts = judge(records, |record| {
         is_foreign(record) || conflicts.contains(record.syn_id.as_str())
     });
-    let is_new = |record: &Record| !known.has(record);
-    let fresh: Vec<Fresh<'_>> = records
+    let is_known: Vec<bool> = records
         .iter()
-        .zip(&verdicts)
-        .enumerate()
-        .filter_map(|(at, (record, verdict))| match verdict {
-            Verdict::Take if is_new(record) => Some(Fresh::new(record, at, false)),
-            Verdict::Supersede if is_new(record) => Some(Fresh::new(record, at, true)),
-            _ => None,
-        })
+        .zip(&hashes)
+        .map(|(record, hash)| known.has(record, hash))
         .collect();
+    let fresh = |(at, verdict): (usize, &Verdict)| match verdict {
+        Verdict::Take | Verdict::Supersede if !is_known[at] => Some(Fresh {
+            record: &records[at],
+            hash: &hashes[at],
+            is_superseded: *verdict == Verdict::Supersede,
+        }),
+        _ => None,
+    };
+    let fresh: Vec<Fresh<'_>> = verdicts.iter().enumerate().filter_map(fresh).collect();
     let taken = insert(database, source, fresh, now).await?;
-    let outcome = |(record, verdict): (&Record, &Verdict)| match verdict {
-        Verdict::Refuse if is_foreign(record) => Outcome::Refused(NOT_YOURS),
+    let outcome = |(at, verdict): (usize, &Verdict)| match verdict {
+        Verdict::Refuse if is_foreign(&records[at]) => Outcome::Refused(NOT_YOURS),
         Verdict::Refuse | Verdict::Contradict => Outcome::Refused(CONFLICT),
         Verdict::Hold => Outcome::Held,
         Verdict::Repeat => Outcome::Duplicate,
-        Verdict::Take | Verdict::Supersede if known.has(record) => Outcome::Duplicate,
-        Verdict::Take | Verdict::Supersede => match taken.get(&record.syn_id) {
+        Verdict::Take | Verdict::Supersede if is_known[at] => Outcome::Duplicate,
+        Verdict::Take | Verdict::Supersede => match taken.get(&records[at].syn_id) {
             Some(true) => Outcome::Superseded,
             Some(false) => Outcome::Taken,
             None => Outcome::Raced,
         },
     };
-    Ok(records.iter().zip(&verdicts).map(outcome).collect())
+    Ok(verdicts.iter().enumerate().map(outcome).collect())
 }
 
 /// What the journal holds under the ids of a request.
 struct Known {
-    /// syn_id and hash, of every epoch: what a site sends again after it was restored is the same row.
-    hashes: HashSet<(String, String)>,
+    /// Of every epoch: what a site sends again after it was restored is the same row. The syn_id is in the hash.
+    hashes: HashSet<String>,
     /// Ids of this epoch.
     ids: HashMap<String, i64>,
 }
@@ -112,20 +116,16 @@ impl Known {
             ids: HashMap::new(),
         };
         for row in &rows {
-            let syn_id: String = row.get("syn_id")?;
             if row.get::<i64>("epoch")? == source.epoch {
-                known.ids.insert(syn_id.clone(), row.get("record_id")?);
+                known.ids.insert(row.get("syn_id")?, row.get("record_id")?);
             }
-            known.hashes.insert((syn_id, row.get("hash")?));
+            known.hashes.insert(row.get("hash")?);
         }
         Ok(known)
     }
 
-    fn has(&self, record: &Record) -> bool {
-        self.ids.contains_key(&record.syn_id)
-            || self
-                .hashes
-                .contains(&(record.syn_id.clone(), sha256(&record.body)))
+    fn has(&self, record: &Record, hash: &str) -> bool {
+        self.ids.contains_key(&record.syn_id) || self.hashes.contains(hash)
     }
 
     /// The ids of this epoch that stand for other content now.
@@ -133,14 +133,14 @@ impl Known {
         &self,
         database: &dyn Database,
         records: &'a [Record],
+        hashes: &[String],
     ) -> Result<HashSet<&'a str>> {
         let mut conflicts = HashSet::new();
-        for record in records {
+        for (record, hash) in records.iter().zip(hashes) {
             let Some(record_id) = self.ids.get(&record.syn_id) else {
                 continue;
             };
-            let key = (record.syn_id.clone(), sha256(&record.body));
-            if self.hashes.contains(&key) {
+            if self.hashes.contains(hash) {
                 continue;
             }
             // Other spaces or another order of fields are the same content; seldom, so one by one.
@@ -163,18 +163,27 @@ fn says_the_same(one: &str, other: &str) -> bool {
 /// A row to insert.
 struct Fresh<'a> {
     record: &'a Record,
+    hash: &'a str,
     is_superseded: bool,
-    at: usize,
 }
 
-impl<'a> Fresh<'a> {
-    fn new(record: &'a Record, at: usize, is_superseded: bool) -> Self {
-        Self {
-            record,
-            is_superseded,
-            at,
-        }
-    }
+/// The same for the database, one JSON object a row.
+#[derive(Serialize)]
+struct Given<'a> {
+    n: usize,
+    syn_id: &'a str,
+    seq: Option<i64>,
+    #[serde(rename = "type")]
+    business_type: &'a str,
+    priority: u8,
+    op: &'a str,
+    realm: String,
+    entity: &'a str,
+    version: Option<i64>,
+    body: &'a str,
+    hash: &'a str,
+    bytes: usize,
+    dead: u8,
 }
 
 /// Inserts, and returns which ids were, and whether a deletion supersedes them.
@@ -188,20 +197,28 @@ async fn insert(
         return Ok(HashMap::new());
     }
     // Ordered as they are to be delivered: by seq where they have one, as they came where not.
-    fresh.sort_by_key(|new| (new.record.seq.unwrap_or(i64::MAX), new.at));
-    let rows: Vec<serde_json::Value> = fresh
+    fresh.sort_by_key(|new| new.record.seq.unwrap_or(i64::MAX));
+    let rows: Vec<Given<'_>> = fresh
         .iter()
         .enumerate()
         .map(|(ordinal, new)| {
             let record = new.record;
             let rule = source.types.rule(&record.business_type);
-            json!({
-                "n": ordinal + 1, "syn_id": record.syn_id, "seq": record.seq, "type": record.business_type,
-                "priority": rule.priority, "op": record.op.as_str(),
-                "realm": source.sender.realm(record, rule.scope), "entity": record.entity,
-                "version": record.entity_version, "body": record.body, "hash": sha256(&record.body),
-                "bytes": record.body.len(), "dead": i64::from(new.is_superseded),
-            })
+            Given {
+                n: ordinal + 1,
+                syn_id: &record.syn_id,
+                seq: record.seq,
+                business_type: &record.business_type,
+                priority: rule.priority,
+                op: record.op.as_str(),
+                realm: source.sender.realm(record, rule.scope),
+                entity: &record.entity,
+                version: record.entity_version,
+                body: &record.body,
+                hash: new.hash,
+                bytes: record.body.len(),
+                dead: new.is_superseded.into(),
+            }
         })
         .collect();
     let sql = insert_sql(database.dialect());

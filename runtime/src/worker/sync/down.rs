@@ -114,6 +114,8 @@ async fn fetch_one(
     };
     site.got_through.store(true, Ordering::Relaxed);
     let Some(batch_id) = batch.batch_id else {
+        // The id may be that of a batch whose answer was lost on its way back here.
+        site.note(site_state::PULL_ID, "").await?;
         return Ok(Outcome::Nothing);
     };
     let here = |error: anyhow::Error| Failure::Here(format!("{error:#}"));

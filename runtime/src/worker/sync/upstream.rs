@@ -168,7 +168,7 @@ impl Upstream {
         let code_hash = secret::sha256(&settings.code);
         let kept = match site_state::get(database, site_state::CREDENTIALS).await? {
             Some(sealed) => {
-                let text = self.seal.open_text(&self.base, &sealed)?;
+                let text = self.seal.open_text(site_state::CREDENTIALS, &sealed)?;
                 Some(parse::<Credentials>(text.as_bytes())?)
             }
             None => None,
@@ -239,7 +239,7 @@ impl Upstream {
     ) -> Result<(), Failure> {
         let text =
             serde_json::to_string(credentials).map_err(|error| Failure::Here(error.to_string()))?;
-        let sealed = self.seal.seal_text(&self.base, &text)?;
+        let sealed = self.seal.seal_text(site_state::CREDENTIALS, &text)?;
         site_state::set(database, site_state::CREDENTIALS, &sealed, now_ms()).await?;
         Ok(())
     }

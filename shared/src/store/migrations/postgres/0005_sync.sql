@@ -142,6 +142,7 @@ CREATE TABLE batches (
     created_at       BIGINT NOT NULL
 );
 CREATE INDEX batches_open ON batches (receiver, created_at) WHERE settled_at IS NULL;
+CREATE INDEX batches_by_pull ON batches (receiver, pull_id) WHERE pull_id IS NOT NULL;
 CREATE INDEX batches_settled ON batches (settled_at) WHERE settled_at IS NOT NULL;
 
 -- A batch holds its rows from the statement that makes it, all of them or there is no batch.
