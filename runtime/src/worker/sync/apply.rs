@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 /// Where rows are applied.
 pub enum Business {
-    Hook(Hook),
+    Hook(Box<Hook>),
     /// The inbox table there.
     Inbox(BusinessDatabase),
 }

@@ -22,7 +22,7 @@ pub async fn run(worker: Arc<Worker>) {
         return;
     }
     let hook = Hook::new(&sync.apply_url, &sync.apply_secret, super::client(&worker));
-    let business = Business::Hook(hook);
+    let business = Business::Hook(Box::new(hook));
     let lease = Lease::new(&worker, DUTY);
     let mut woken = worker.rows.subscribe();
     let mut failures = 0;

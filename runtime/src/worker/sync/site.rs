@@ -126,7 +126,7 @@ impl Site {
             url => {
                 let client = super::client(worker);
                 let hook = Hook::new(url, &settings.apply_secret, client);
-                Some(Business::Hook(hook))
+                Some(Business::Hook(Box::new(hook)))
             }
         };
         if business.is_none() {
