@@ -73,7 +73,14 @@ async fn two_shops_and_their_cloud(cloud: Builder, of_a: Builder) {
         "{table:?}"
     );
     assert_eq!(shop_a.table().len(), 2);
-    let listed = admin.get("/admin/api/v1/sites").await.ok();
+    // A shop has a row before its server has said so.
+    let listed = eventually("the cloud knows", PATIENCE, async || {
+        let listed = admin.get("/admin/api/v1/sites").await.ok();
+        let items = listed["items"].as_array().expect("items");
+        let is_done = items.iter().all(|item| item["backlog"] == 0);
+        is_done.then_some(listed)
+    })
+    .await;
     for item in listed["items"].as_array().expect("items") {
         assert_eq!((&item["backlog"], &item["dead"]), (&json!(0), &json!(0)));
         assert!(item["last_contact"].is_string() && item["version"].is_string());
