@@ -11,6 +11,7 @@ pub struct Load {
     pub site_id: String,
     realm: String,
     after: i64,
+    until: i64,
     /// Its own rows of this epoch and later ones it has itself.
     epoch: i64,
 }
@@ -23,7 +24,7 @@ pub struct Step {
 
 /// A site whose load is not done.
 pub async fn next(database: &dyn Database) -> Result<Option<Load>> {
-    let sql = "SELECT site_id, realm, load_after, load_epoch FROM sites WHERE load_after IS NOT NULL \
+    let sql = "SELECT site_id, realm, load_after, load_until, load_epoch FROM sites WHERE load_after IS NOT NULL \
          AND registered_at IS NOT NULL AND revoked_at IS NULL ORDER BY load_after LIMIT 1";
     let rows = database.query(sql, &[]).await?;
     rows.first()
@@ -32,6 +33,7 @@ pub async fn next(database: &dyn Database) -> Result<Option<Load>> {
                 site_id: row.get("site_id")?,
                 realm: row.get("realm")?,
                 after: row.get("load_after")?,
+                until: row.get("load_until")?,
                 epoch: row.get("load_epoch")?,
             })
         })
@@ -46,10 +48,10 @@ pub async fn step(database: &dyn Database, load: &Load, rows: i64, now: i64) -> 
         .query(
             "SELECT COUNT(*) AS records, COALESCE(MAX(record_id), 0) AS last FROM ( \
                SELECT record_id FROM ( \
-                 SELECT * FROM (SELECT record_id FROM records WHERE realm = $1 AND record_id > $3 \
+                 SELECT * FROM (SELECT record_id FROM records WHERE realm = $1 AND record_id > $3 AND record_id <= $5 \
                    ORDER BY record_id LIMIT $4) of_group \
                  UNION ALL \
-                 SELECT * FROM (SELECT record_id FROM records WHERE realm = $2 AND record_id > $3 \
+                 SELECT * FROM (SELECT record_id FROM records WHERE realm = $2 AND record_id > $3 AND record_id <= $5 \
                    ORDER BY record_id LIMIT $4) of_site) either \
                ORDER BY record_id LIMIT $4) piece",
             &[
@@ -57,6 +59,7 @@ pub async fn step(database: &dyn Database, load: &Load, rows: i64, now: i64) -> 
                 own.as_str().into(),
                 load.after.into(),
                 rows.into(),
+                load.until.into(),
             ],
         )
         .await?;

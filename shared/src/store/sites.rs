@@ -127,6 +127,9 @@ pub async fn make_code(database: &dyn Database, code: &NewCode) -> Result<Site> 
     })
 }
 
+/// The last record that a load holds which begins now.
+const JOURNAL_ENDS: &str = "(SELECT COALESCE(MAX(record_id), 0) FROM records)";
+
 /// What a site registers with.
 #[derive(Clone, Debug)]
 pub struct Registration {
@@ -170,7 +173,7 @@ pub async fn register(database: &dyn Database, registration: &Registration) -> R
         "UPDATE sites SET {named}code_used_at = $2, client_id = $3, secret_hash = $4, tokens_from = {tokens_from}, \
            epoch = CASE WHEN registered_at IS NULL THEN epoch ELSE epoch + 1 END, tick = 0, beat_id = NULL, \
            load_epoch = CASE WHEN registered_at IS NULL THEN epoch ELSE epoch + 1 END, \
-           registered_at = $2, revoked_at = NULL, load_after = 0, last_contact_at = $2, version = NULL, \
+           registered_at = $2, revoked_at = NULL, load_after = 0, load_until = {JOURNAL_ENDS}, last_contact_at = $2, version = NULL, \
            report = NULL, updated_at = $2 \
          WHERE code_hash = $1 AND code_used_at IS NULL AND code_expires_at > $2 RETURNING {COLUMNS}"
     );
@@ -318,10 +321,11 @@ async fn note(
     heartbeat: &Heartbeat,
     verdict: &Verdict,
 ) -> Result<Option<Site>> {
+    let begin = format!("load_after = 0, load_until = {JOURNAL_ENDS}, load_epoch = $2, ");
     let (pulse, load) = match verdict {
         Verdict::GoesOn(pulse) => (pulse, ""),
         Verdict::Restored => (&site.pulse, ""),
-        Verdict::Restarts(pulse) => (pulse, "load_after = 0, load_epoch = $2, "),
+        Verdict::Restarts(pulse) => (pulse, begin.as_str()),
     };
     let sql = format!(
         "UPDATE sites SET {load}epoch = $2, tick = $3, beat_id = $4, version = COALESCE($5, version), report = $6, \
@@ -374,7 +378,7 @@ pub async fn revoke(database: &dyn Database, site_id: &str, now: i64) -> Result<
 /// some. `None` when there is no such site that is registered and not revoked.
 pub async fn reload(database: &dyn Database, site_id: &str, now: i64) -> Result<Option<Site>> {
     let sql = format!(
-        "UPDATE sites SET load_after = 0, load_epoch = epoch + 1, updated_at = $2 \
+        "UPDATE sites SET load_after = 0, load_until = {JOURNAL_ENDS}, load_epoch = epoch + 1, updated_at = $2 \
          WHERE site_id = $1 AND registered_at IS NOT NULL AND revoked_at IS NULL RETURNING {COLUMNS}"
     );
     one(database, &sql, &[site_id.into(), now.into()]).await

@@ -213,7 +213,14 @@ async fn a_new_site_is_given_what_it_may_see_the_last_row_of_each_entity() {
     }));
 }
 
+/// The database in `to` is the one in `from`, with nothing left of what was there: a log that stays behind would be
+/// played back.
 fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(to).expect("a folder").flatten() {
+        if entry.file_name().to_string_lossy().starts_with("wharf.db") {
+            std::fs::remove_file(entry.path()).expect("it goes");
+        }
+    }
     for entry in std::fs::read_dir(from).expect("a folder").flatten() {
         let name = entry.file_name();
         if name.to_string_lossy().starts_with("wharf.db") {

@@ -4,7 +4,8 @@ use super::*;
 
 /// Runs the initial load of `b` to its end, in small pieces, and returns the ids that it brought, in order.
 async fn loaded(database: &dyn Database, epoch: i64) -> Vec<String> {
-    let begin = "UPDATE sites SET load_after = 0, load_epoch = $1 WHERE site_id = 'b'";
+    let begin = "UPDATE sites SET load_after = 0, load_epoch = $1, \
+         load_until = (SELECT MAX(record_id) FROM records) WHERE site_id = 'b'";
     database.execute(begin, &[epoch.into()]).await.unwrap();
     let mut pieces = 0;
     while let Some(load) = loads::next(database).await.unwrap() {

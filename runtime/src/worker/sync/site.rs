@@ -172,11 +172,8 @@ impl Site {
             }
             let started_at = now_ms();
             let done = self.run_one(stop).await;
-            let why = done
-                .as_ref()
-                .err()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let failure = done.as_ref().err();
+            let why = failure.map(ToString::to_string).unwrap_or_default();
             let noted = self.note(site_state::UPSTREAM_ERROR, &why).await;
             match (done, noted) {
                 (Ok(()), Ok(())) => failures = 0,

@@ -20,6 +20,7 @@ CREATE TABLE sites (
     tick            BIGINT NOT NULL DEFAULT 0,
     beat_id         TEXT,                     -- of the last heartbeat, so that a repeated one is no surprise
     load_after      BIGINT,                  -- the initial load goes on behind this record; NULL: there is none
+    load_until      BIGINT NOT NULL DEFAULT 0, -- and ends with this one: later ones come by themselves
     load_epoch      BIGINT NOT NULL DEFAULT 1, -- it holds the site's own rows of earlier epochs than this
     last_contact_at BIGINT,
     version         TEXT,                     -- as it last said, and what it last reported
@@ -203,6 +204,18 @@ CREATE TRIGGER deliveries_free AFTER UPDATE OF state ON deliveries
     FOR EACH ROW WHEN (OLD.state = 'dead' AND NEW.state = 'pending') EXECUTE FUNCTION deliveries_free();
 CREATE TRIGGER deliveries_skip AFTER DELETE ON deliveries
     FOR EACH ROW WHEN (OLD.state = 'dead') EXECUTE FUNCTION deliveries_free();
+
+-- A row that is being written while a site registers either sees the site or is in what the site loads: the
+-- registration waits for it. SQLite writes one after the other anyway.
+CREATE FUNCTION sites_register() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    LOCK TABLE records IN SHARE ROW EXCLUSIVE MODE;
+    NEW.load_until := (SELECT coalesce(max(record_id), 0) FROM records);
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER sites_register BEFORE UPDATE OF registered_at ON sites
+    FOR EACH ROW EXECUTE FUNCTION sites_register();
 
 -- Revoking a site takes back what waits for it, in the statement that revokes it.
 CREATE FUNCTION sites_revoke() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -23,6 +23,7 @@ CREATE TABLE sites (
     tick            INTEGER NOT NULL DEFAULT 0,
     beat_id         TEXT,                     -- of the last heartbeat, so that a repeated one is no surprise
     load_after      INTEGER,                  -- the initial load goes on behind this record; NULL: there is none
+    load_until      INTEGER NOT NULL DEFAULT 0, -- and ends with this one: later ones come by themselves
     load_epoch      INTEGER NOT NULL DEFAULT 1, -- it holds the site's own rows of earlier epochs than this
     last_contact_at INTEGER,
     version         TEXT,                     -- as it last said, and what it last reported
