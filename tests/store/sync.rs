@@ -183,11 +183,11 @@ async fn an_id_counts_once_and_other_content_under_it_is_refused() {
         let behind = row(json!({ "syn_id": "2" }));
         let elsewhere = row(json!({ "syn_id": "3", "entity": "member:9" }));
         assert_eq!(
-            push(database, "a", "g", &[first.clone()]).await,
+            push(database, "a", "g", std::slice::from_ref(&first)).await,
             [Outcome::Taken]
         );
         assert_eq!(
-            push(database, "a", "g", &[first.clone()]).await,
+            push(database, "a", "g", std::slice::from_ref(&first)).await,
             [Outcome::Duplicate]
         );
         // The same content in another order of fields.
@@ -200,7 +200,7 @@ async fn an_id_counts_once_and_other_content_under_it_is_refused() {
         assert_eq!(outcomes, expected, "{}", fixture.name);
         // Another origin has ids of its own, and so has a later life of the same one.
         assert_eq!(
-            push(database, "b", "g", &[other.clone()]).await,
+            push(database, "b", "g", std::slice::from_ref(&other)).await,
             [Outcome::Taken]
         );
         assert_eq!(
