@@ -6,6 +6,7 @@
 use shared::domain::account::{Audience, Role};
 use shared::domain::delivery::{BUSINESS, UPSTREAM};
 use shared::domain::page::Page;
+use shared::domain::project::DEFAULT_GROUP;
 use shared::domain::record::Sender;
 use shared::limits::SYNC_ENVELOPE_BYTES;
 use shared::spin::caller::{authenticate, authenticate_admin, authenticate_project};
@@ -117,7 +118,7 @@ async fn outbox(call: &mut Call) -> Result<Answer> {
         }
         Business::Cloud { project_group } => {
             check_targets(call, &request.rows, project_group.as_deref()).await?;
-            let group = project_group.as_deref().unwrap_or("default");
+            let group = project_group.as_deref().unwrap_or(DEFAULT_GROUP);
             accept(call, Sender::Cloud { group }, 1, &request.rows).await?
         }
     };

@@ -20,8 +20,8 @@ pub const LAST_PULL: &str = "last_pull";
 pub const UPSTREAM_ERROR: &str = "upstream_error";
 /// The id of the pull that is under way.
 pub const PULL_ID: &str = "pull_id";
-/// The times of the schedule are kept until then.
-pub const SCHEDULED_UNTIL: &str = "scheduled_until";
+/// The site's id, as the cloud last said it.
+pub const SITE_ID: &str = "site_id";
 
 pub async fn get(database: &dyn Database, name: &str) -> Result<Option<String>> {
     let sql = "SELECT value FROM site_state WHERE name = $1";

@@ -1,11 +1,12 @@
 //! Data sync (DS-1 to DS-13). On a cloud: `business` hands rows to its own business, `load` gives a new site what it
-//! may see. On a site: `site` keeps the schedule and runs `up`, which sends the shop's rows, and `down`, which fetches
+//! may see. On a site: `site` keeps the schedule, greets by `heartbeat` and runs `up`, which sends the shop's rows, and `down`, which fetches
 //! the cloud's and applies them. Between them stand `upstream`, the cloud as the site sees it, and the
 //! business: `hook` by HTTP, `mysql` its own database, whose outbox table `outbox` looks after.
 
 pub mod apply;
 pub mod business;
 pub mod down;
+mod heartbeat;
 pub mod hook;
 pub mod load;
 pub mod mysql;

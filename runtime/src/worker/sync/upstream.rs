@@ -159,7 +159,10 @@ impl Upstream {
         let settings = &self.settings;
         if !settings.client_id.is_empty() {
             return Ok(Credentials {
-                site_id: String::new(),
+                // Every run begins with a heartbeat, whose answer says it.
+                site_id: site_state::get(database, site_state::SITE_ID)
+                    .await?
+                    .unwrap_or_default(),
                 client_id: settings.client_id.clone(),
                 client_secret: settings.client_secret.clone(),
                 code_hash: String::new(),
