@@ -11,7 +11,7 @@ use shared::domain::record::Sender;
 use shared::limits::SYNC_ENVELOPE_BYTES;
 use shared::spin::caller::{authenticate, authenticate_admin, authenticate_project};
 use shared::spin::http::{Answer, Call, answer};
-use shared::spin::sync::{accept, check_readable, check_targets, decoded};
+use shared::spin::sync::{check_targets, decoded, keep, read_all};
 use shared::spin::{now_ms, number, variable};
 use shared::store::deliveries;
 use shared::store::site_state;
@@ -109,17 +109,17 @@ async fn outbox(call: &mut Call) -> Result<Answer> {
     let business = Business::authenticate(call).await?;
     let bytes_max = number::<usize>("sync_max_bytes").await? + SYNC_ENVELOPE_BYTES;
     let (request, _) = call.json_or_gzip::<RowsRequest>(bytes_max).await?;
-    check_readable(&request.rows)?;
+    let records = read_all(&request.rows).await?;
     let results = match &business {
         Business::Shop => {
             let database = call.database().await?;
             let epoch = site_state::number(database, site_state::EPOCH).await?;
-            accept(call, Sender::Shop, epoch.unwrap_or(1), &request.rows).await?
+            keep(call, Sender::Shop, epoch.unwrap_or(1), records).await?
         }
         Business::Cloud { project_group } => {
-            check_targets(call, &request.rows, project_group.as_deref()).await?;
+            check_targets(call, &records, project_group.as_deref()).await?;
             let group = project_group.as_deref().unwrap_or(DEFAULT_GROUP);
-            accept(call, Sender::Cloud { group }, 1, &request.rows).await?
+            keep(call, Sender::Cloud { group }, 1, records).await?
         }
     };
     let accepted = results

@@ -3,7 +3,7 @@
 use super::http::Call;
 use super::{now_ms, number, variable};
 use crate::domain::business_type::Types;
-use crate::domain::record::Sender;
+use crate::domain::record::{Record, Sender};
 use crate::error::{Code, Error, Result};
 use crate::limits::SYNC_BATCH_ID_BYTES_MAX;
 use crate::store::records::{self, Outcome, Source};
@@ -40,30 +40,14 @@ pub fn check_epoch(site: &Site, epoch: Option<i64>) -> Result<()> {
     }
 }
 
-/// Takes rows, each for itself: a result a row. Errors: 41301 for more than `sync_max_rows`.
+/// Takes a site's rows, each for itself: a result a row. Errors: 41301 for more than `sync_max_rows`.
 pub async fn accept(
     call: &mut Call,
     sender: Sender<'_>,
     epoch: i64,
     rows: &[Box<RawValue>],
 ) -> Result<Vec<RowResult>> {
-    let rows_max: usize = number("sync_max_rows").await?;
-    if rows.len() > rows_max {
-        return Err(Error::new(
-            Code::TooLarge,
-            format!("A request has at most {rows_max} rows."),
-        ));
-    }
-    let types = Types::parse(&variable("sync_types").await?)?;
-    let receiver = variable("sync_receiver").await?;
-    // What the cloud's own business hands in does not go back to it.
-    let has_receiver = !receiver.is_empty() && !matches!(sender, Sender::Cloud { .. });
-    let source = Source {
-        sender,
-        epoch,
-        receiver: has_receiver.then_some(receiver.as_str()),
-        types: &types,
-    };
+    check_count(rows).await?;
     let (mut results, mut records, mut places) = (Vec::with_capacity(rows.len()), vec![], vec![]);
     // What cannot be read holds up its entity as any refused row does.
     let mut refused = HashSet::new();
@@ -83,25 +67,62 @@ pub async fn accept(
             }
         }
     }
-    let outcomes = records::accept(call.database().await?, source, &records, now_ms()).await?;
-    for ((place, record), outcome) in places.into_iter().zip(records).zip(&outcomes) {
-        results[place] = RowResult::of(record.syn_id, outcome);
+    let kept = keep(call, sender, epoch, records).await?;
+    for (place, result) in places.into_iter().zip(kept) {
+        results[place] = result;
     }
     Ok(results)
 }
 
-/// The first row that cannot be read, for a business that writes it: nothing of such a request is taken. Errors:
-/// 40001 with the row's place.
-pub fn check_readable(rows: &[Box<RawValue>]) -> Result<()> {
+/// Keeps rows that were read: a result a row.
+pub async fn keep(
+    call: &mut Call,
+    sender: Sender<'_>,
+    epoch: i64,
+    records: Vec<Record>,
+) -> Result<Vec<RowResult>> {
+    let types = Types::parse(&variable("sync_types").await?)?;
+    let receiver = variable("sync_receiver").await?;
+    // What the cloud's own business hands in does not go back to it.
+    let has_receiver = !receiver.is_empty() && !matches!(sender, Sender::Cloud { .. });
+    let source = Source {
+        sender,
+        epoch,
+        receiver: has_receiver.then_some(receiver.as_str()),
+        types: &types,
+    };
+    let outcomes = records::accept(call.database().await?, source, &records, now_ms()).await?;
+    let rows = records.into_iter().zip(&outcomes);
+    Ok(rows
+        .map(|(record, outcome)| RowResult::of(record.syn_id, outcome))
+        .collect())
+}
+
+/// The rows of a business's request: all of them can be read, or nothing is taken. Errors: 40001 with the row's
+/// place, 41301 for more than `sync_max_rows`.
+pub async fn read_all(rows: &[Box<RawValue>]) -> Result<Vec<Record>> {
+    check_count(rows).await?;
     let mut ids = HashSet::new();
-    for (at, row) in rows.iter().enumerate() {
+    let read = |(at, row): (usize, &Box<RawValue>)| {
         let record = read(row).map_err(|error| in_row(error, at))?;
-        if !ids.insert(record.syn_id) {
-            let error = Error::invalid("syn_id", "The syn_id stands in the request twice.");
-            return Err(in_row(error, at));
+        if ids.insert(record.syn_id.clone()) {
+            return Ok(record);
         }
+        let error = Error::invalid("syn_id", "The syn_id stands in the request twice.");
+        Err(in_row(error, at))
+    };
+    rows.iter().enumerate().map(read).collect()
+}
+
+async fn check_count(rows: &[Box<RawValue>]) -> Result<()> {
+    let rows_max: usize = number("sync_max_rows").await?;
+    match rows.len() <= rows_max {
+        true => Ok(()),
+        false => Err(Error::new(
+            Code::TooLarge,
+            format!("A request has at most {rows_max} rows."),
+        )),
     }
-    Ok(())
 }
 
 fn in_row(mut error: Error, at: usize) -> Error {
@@ -123,13 +144,9 @@ pub fn decoded(segment: &str) -> Result<String> {
 /// for an unknown site, 40301.
 pub async fn check_targets(
     call: &mut Call,
-    rows: &[Box<RawValue>],
+    records: &[Record],
     project_group: Option<&str>,
 ) -> Result<()> {
-    let records = rows
-        .iter()
-        .map(|row| read(row))
-        .collect::<Result<Vec<_>>>()?;
     let is_foreign = |group: &str| project_group.is_some_and(|own| own != group);
     let database = call.database().await?;
     let mut known: HashMap<&str, String> = HashMap::new();

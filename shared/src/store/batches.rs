@@ -2,7 +2,7 @@
 //! and settling take effect on the deliveries by the triggers `batches_lease` and `batches_settle`, in the
 //! statement that writes the batch.
 
-use super::{Database, Dialect, Row, Value};
+use super::{Database, Row, Value, json_integers, json_texts};
 use crate::domain::batch::{Bounds, Candidate, choose};
 use crate::error::{Error, Result};
 use crate::limits::{SYNC_BATCH_TRIES, SYNC_OLDEST_SHARE};
@@ -137,22 +137,12 @@ async fn bytes_of(database: &dyn Database, batch: &Batch) -> Result<usize> {
     }
     let sql = format!(
         "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM deliveries WHERE receiver = $1 AND record_id IN ({})",
-        ids_of(database.dialect())
+        json_integers(database.dialect(), 2)
     );
     let parameters = [batch.receiver.as_str().into(), ids(batch)?];
     let rows = database.query(&sql, &parameters).await?;
     let bytes: i64 = rows.first().map_or(Ok(0), |row| row.get("bytes"))?;
     Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
-}
-
-/// The ids in the JSON list `$2`.
-fn ids_of(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Sqlite => "SELECT value FROM json_each($2)",
-        Dialect::Postgres => {
-            "SELECT CAST(value AS BIGINT) FROM json_array_elements_text($2::TEXT::JSON)"
-        }
-    }
 }
 
 fn ids(batch: &Batch) -> Result<Value> {
@@ -169,12 +159,9 @@ async fn candidates(database: &dyn Database, ask: &Ask<'_>) -> Result<Vec<Candid
     let select = "SELECT d.record_id, r.syn_id, d.entity, d.priority, d.rank, d.position, d.bytes, d.fail_num \
          FROM deliveries d JOIN records r ON r.record_id = d.record_id \
          WHERE d.receiver = $1 AND d.state = 'pending'";
-    let realms = match (ask.realms.is_empty(), database.dialect()) {
-        (true, _) => "",
-        (false, Dialect::Sqlite) => "AND r.realm IN (SELECT value FROM json_each($3))",
-        (false, Dialect::Postgres) => {
-            "AND r.realm IN (SELECT value FROM json_array_elements_text($3::TEXT::JSON))"
-        }
+    let realms = match ask.realms.is_empty() {
+        true => String::new(),
+        false => format!("AND r.realm IN ({})", json_texts(database.dialect(), 3)),
     };
     let next = format!(
         "{select} {realms} AND NOT EXISTS (SELECT 1 FROM deliveries b WHERE b.receiver = d.receiver \
@@ -284,7 +271,7 @@ pub async fn rows(database: &dyn Database, batch: &Batch) -> Result<Vec<Leased>>
            d.data_detail FROM records r \
          JOIN deliveries d ON d.receiver = $1 AND d.record_id = r.record_id AND d.batch_id = $3 \
          WHERE r.record_id IN ({})",
-        ids_of(database.dialect())
+        json_integers(database.dialect(), 2)
     );
     let parameters = [
         batch.receiver.as_str().into(),
@@ -330,7 +317,7 @@ pub async fn find(database: &dyn Database, batch_id: &str) -> Result<Option<Batc
 pub async fn named(database: &dyn Database, batch: &Batch) -> Result<Vec<(i64, String, String)>> {
     let sql = format!(
         "SELECT record_id, syn_id, origin FROM records WHERE $1 = $1 AND record_id IN ({})",
-        ids_of(database.dialect())
+        json_integers(database.dialect(), 2)
     );
     let rows = database
         .query(&sql, &[batch.receiver.as_str().into(), ids(batch)?])

@@ -1,6 +1,6 @@
 //! What is still to be delivered to whom, and the rows of it that are dead (DS-7).
 
-use super::{Database, Dialect, Row, Value};
+use super::{Database, Row, Value, json_texts};
 use crate::domain::page::Page;
 use crate::error::{Code, Error, Result};
 use crate::wire::record::Delivered;
@@ -94,11 +94,7 @@ pub async fn standings(
     origin: &str,
     syn_ids: &[String],
 ) -> Result<HashMap<String, Standing>> {
-    let each = match database.dialect() {
-        Dialect::Sqlite => "SELECT value FROM json_each($3)",
-        // json_array_elements_text is PostgreSQL's json_each.
-        Dialect::Postgres => "SELECT value FROM json_array_elements_text($3::TEXT::JSON)",
-    };
+    let each = json_texts(database.dialect(), 3);
     // The row of the last epoch is the last to be looked at.
     let sql = format!(
         "SELECT r.syn_id, d.state, d.fail_num, d.reason FROM records r \

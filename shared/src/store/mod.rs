@@ -195,6 +195,27 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
+/// A query for the texts in the JSON list that is this parameter.
+fn json_texts(dialect: Dialect, parameter: u8) -> String {
+    match dialect {
+        Dialect::Sqlite => format!("SELECT value FROM json_each(${parameter})"),
+        // json_array_elements_text is PostgreSQL's json_each.
+        Dialect::Postgres => {
+            format!("SELECT value FROM json_array_elements_text(${parameter}::TEXT::JSON)")
+        }
+    }
+}
+
+/// The same for integers.
+fn json_integers(dialect: Dialect, parameter: u8) -> String {
+    let texts = json_texts(dialect, parameter);
+    match dialect {
+        Dialect::Sqlite => texts,
+        // json_each keeps the type; what comes as text must be cast.
+        Dialect::Postgres => format!("SELECT CAST(value AS BIGINT) FROM ({texts}) texts"),
+    }
+}
+
 /// Rewrites `$1` to `?1`: SQLite numbers only the latter (`$1` is a *name* there, counted by first
 /// appearance; <https://sqlite.org/lang_expr.html#parameters>). Statements hold no `$digit` in literals.
 pub fn sqlite_placeholders(sql: &str) -> Cow<'_, str> {

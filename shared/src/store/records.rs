@@ -1,7 +1,7 @@
 //! The journal of data sync: every row once (DS-5), in the order of its origin (DS-6). What it is to be delivered
 //! to is written by the trigger `records_deliver` in the statement that keeps it.
 
-use super::{Database, Dialect, Value};
+use super::{Database, Dialect, Value, json_texts};
 use crate::auth::secret::sha256;
 use crate::domain::business_type::Types;
 use crate::domain::record::{Record, Sender, Verdict, judge};
@@ -105,7 +105,7 @@ impl Known {
             .collect();
         let sql = format!(
             "SELECT record_id, syn_id, epoch, hash FROM records WHERE origin = $1 AND syn_id IN ({})",
-            each(database.dialect())
+            json_texts(database.dialect(), 2)
         );
         let ids = serde_json::to_string(&ids).map_err(Error::internal)?;
         let rows = database
@@ -289,22 +289,13 @@ pub async fn bodies(
 ) -> Result<Vec<(String, String)>> {
     let sql = format!(
         "SELECT syn_id, body FROM records WHERE origin = $1 AND syn_id IN ({})",
-        each(database.dialect())
+        json_texts(database.dialect(), 2)
     );
     let ids = serde_json::to_string(ids).map_err(Error::internal)?;
     let rows = database.query(&sql, &[origin.into(), ids.into()]).await?;
     rows.iter()
         .map(|row| Ok((row.get("syn_id")?, row.get("body")?)))
         .collect()
-}
-
-/// The texts in the JSON list `$2`.
-fn each(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Sqlite => "SELECT value FROM json_each($2)",
-        // json_array_elements_text is PostgreSQL's json_each.
-        Dialect::Postgres => "SELECT value FROM json_array_elements_text($2::TEXT::JSON)",
-    }
 }
 
 /// Delivers again what was delivered to this receiver before, as far as it is kept. Returns how many rows.

@@ -8,6 +8,8 @@ pub mod delivery;
 pub mod envelope;
 pub mod export;
 pub mod finding;
+#[cfg(any(feature = "spin", feature = "sheet"))]
+pub mod gzip;
 pub mod history;
 pub mod media;
 pub mod oauth;

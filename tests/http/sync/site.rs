@@ -287,3 +287,24 @@ async fn a_site_restored_from_a_backup_begins_a_new_epoch_and_gets_back_what_it_
     assert_eq!(entities().await, ["m:5"]);
     assert_eq!(peer.pull(&json!({})).await.ok()["rows"], json!([]));
 }
+
+#[tokio::test]
+async fn a_site_with_credentials_in_its_settings_needs_no_code() {
+    let (shop, cloud) = (Shop::start().await, sqlite().start());
+    let (known, peer) = (cloud.site("g").await, cloud.site("g").await);
+    let settings = json!({
+        "upstream": cloud.base(), "apply_url": shop.url(),
+        "client_id": known.client_id, "client_secret": known.client_secret,
+    });
+    let settings: toml::Table = serde_json::from_value(settings).expect("TOML has these too");
+    let app = sqlite().config(&format!("[site]\n{settings}")).start();
+    let at = app.user().await;
+    at.hand_in(&[row("1", "member", "m:1")]).await.ok();
+    assert_eq!(drained(&at).await["dead"], 0);
+    let batch = peer.pull(&json!({})).await.ok();
+    assert_eq!(
+        batch["rows"][0]["data_from_server_id"],
+        json!(known.site_id)
+    );
+    assert!(!app.log().contains(&known.client_secret));
+}

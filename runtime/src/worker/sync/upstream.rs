@@ -5,17 +5,15 @@ use crate::clock::now_ms;
 use crate::egress::Client;
 use crate::egress::client::{Bounds, ClientError};
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::read::{GzEncoder, MultiGzDecoder};
 use http::{Request, Response, header};
 use http_body_util::Full;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::auth::seal::SealKey;
 use shared::auth::secret;
-use shared::limits::{GZIP_BYTES_MIN, GZIP_LEVEL, SYNC_ENVELOPE_BYTES, SYNC_EXCHANGE_S_MAX};
+use shared::limits::{GZIP_BYTES_MIN, SYNC_ENVELOPE_BYTES, SYNC_EXCHANGE_S_MAX};
 use shared::store::{Database, site_state};
-use std::io::Read;
+use shared::wire::gzip::{self, Bad};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -266,12 +264,7 @@ impl Upstream {
         let body = match is_worth_it {
             true => {
                 request = request.header(header::CONTENT_ENCODING, "gzip");
-                let mut compressed = Vec::new();
-                let mut encoder = GzEncoder::new(&body[..], Compression::new(GZIP_LEVEL));
-                encoder
-                    .read_to_end(&mut compressed)
-                    .map_err(|error| here(&error))?;
-                Bytes::from(compressed)
+                Bytes::from(gzip::compress(&body))
             }
             false => body,
         };
@@ -303,16 +296,11 @@ fn inflated(answer: Response<Bytes>, bytes_max: usize) -> Result<Response<Bytes>
         return Ok(answer);
     }
     let (head, body) = answer.into_parts();
-    let mut inflated = Vec::new();
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-    MultiGzDecoder::new(&body[..])
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut inflated)
-        .map_err(|_| Failure::Unreachable("the answer is damaged".to_owned()))?;
-    match inflated.len() > bytes_max {
-        true => Err(Failure::TooLarge),
-        false => Ok(Response::from_parts(head, inflated.into())),
-    }
+    let inflated = gzip::inflate(&body, bytes_max).map_err(|bad| match bad {
+        Bad::Damaged => Failure::Unreachable("the answer is damaged".to_owned()),
+        Bad::TooLarge => Failure::TooLarge,
+    })?;
+    Ok(Response::from_parts(head, inflated.into()))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
