@@ -103,15 +103,16 @@ pub async fn keep(
 pub async fn read_all(rows: &[Box<RawValue>]) -> Result<Vec<Record>> {
     check_count(rows).await?;
     let mut ids = HashSet::new();
-    let read = |(at, row): (usize, &Box<RawValue>)| {
+    let mut records = Vec::with_capacity(rows.len());
+    for (at, row) in rows.iter().enumerate() {
         let record = read(row).map_err(|error| in_row(error, at))?;
-        if ids.insert(record.syn_id.clone()) {
-            return Ok(record);
+        if !ids.insert(record.syn_id.clone()) {
+            let error = Error::invalid("syn_id", "The syn_id stands in the request twice.");
+            return Err(in_row(error, at));
         }
-        let error = Error::invalid("syn_id", "The syn_id stands in the request twice.");
-        Err(in_row(error, at))
-    };
-    rows.iter().enumerate().map(read).collect()
+        records.push(record);
+    }
+    Ok(records)
 }
 
 async fn check_count(rows: &[Box<RawValue>]) -> Result<()> {
