@@ -43,6 +43,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0005_sync.sql"),
         postgres: include_str!("migrations/postgres/0005_sync.sql"),
     },
+    Migration {
+        number: 6,
+        name: "sharing",
+        sqlite: include_str!("migrations/sqlite/0006_sharing.sql"),
+        postgres: include_str!("migrations/postgres/0006_sharing.sql"),
+    },
 ];
 
 impl Migration {

@@ -1,0 +1,27 @@
+//! Limits of sharing: coins, resources and what is said of them.
+
+/// The highest price of a resource, hundredths of a coin (SH-7).
+pub const PRICE_MAX: i64 = 10_000;
+/// The most that one payment brings, hundredths of a yuan.
+pub const PAYMENT_FEN_MAX: i64 = 10_000_000;
+/// Hundredths of a coin for a hundredth of a yuan (SH-13).
+pub const COINS_PER_YUAN: i64 = 10;
+/// Months of VIP that are bought at once.
+pub const VIP_MONTHS_MAX: i64 = 36;
+/// A title and a bio of a resource, a bio of a user, characters.
+pub const TITLE_CHARS_MAX: usize = 200;
+pub const RESOURCE_BIO_CHARS_MAX: usize = 5_000;
+pub const USER_BIO_CHARS_MAX: usize = 500;
+/// A reason of a report or a decision, characters.
+pub const REASON_CHARS_MAX: usize = 1_000;
+/// A share link, bytes, and an extraction code, characters.
+pub const SHARE_URL_BYTES_MAX: usize = 512;
+pub const SHARE_CODE_CHARS_MAX: usize = 16;
+/// Levels and nodes of a directory tree (SH-9), and characters of a name in it.
+pub const DIRECTORY_DEPTH_MAX: usize = 32;
+pub const DIRECTORY_NODES_MAX: usize = 20_000;
+pub const DIRECTORY_NAME_CHARS_MAX: usize = 255;
+/// Bytes that a size can say: 8192 PiB, less the one byte that does not fit 63 bits. What is larger counts as this.
+pub const SIZE_BYTES_MAX: i64 = i64::MAX;
+/// How long an idempotency key is tried against another request's, in tries.
+pub const IDEMPOTENCY_TRIES: usize = 2;
