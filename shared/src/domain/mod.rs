@@ -27,6 +27,7 @@ pub mod quota;
 pub mod ranges;
 pub mod record;
 pub mod request_id;
+pub mod resource;
 pub mod schedule;
 pub mod site;
 pub mod source;
