@@ -17,6 +17,7 @@ mod parse;
 mod projects;
 mod quota;
 mod settings;
+mod sharing;
 mod sync;
 mod tasks;
 mod tokens;

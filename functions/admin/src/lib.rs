@@ -4,7 +4,8 @@
 //! `/admin/api/v1/proxies`, `/admin/api/v1/proxies/policy`, `/admin/api/v1/proxies/events`,
 //! `/admin/api/v1/overview`, `/admin/api/v1/findings`, `/admin/api/v1/tools`, `/admin/api/v1/tools/yt-dlp`,
 //! `/admin/api/v1/sites`, `/admin/api/v1/sites/:id`, `/admin/api/v1/sites/:id/revoke`,
-//! `/admin/api/v1/sites/:id/reload`, `/admin/api/v1/sites/:id/dead`, `/admin/api/v1/sites/:id/dead/:syn_id`.
+//! `/admin/api/v1/sites/:id/reload`, `/admin/api/v1/sites/:id/dead`, `/admin/api/v1/sites/:id/dead/:syn_id`,
+//! `/admin/api/v1/reviews`, `/admin/api/v1/reviews/:id`.
 
 mod dead_letters;
 mod findings;
@@ -12,6 +13,7 @@ mod login;
 mod overview;
 mod proxies;
 mod queue;
+mod reviews;
 mod sites;
 mod tools;
 mod users;
@@ -46,6 +48,8 @@ async fn route(call: &mut Call) -> Result<Answer> {
         ["findings"] => findings::list(call).await,
         ["tools"] => tools::show(call).await,
         ["tools", "yt-dlp"] => tools::request_ytdlp(call).await,
+        ["reviews"] => reviews::list(call).await,
+        ["reviews", id] => reviews::one(call, id).await,
         ["sites"] => sites::all(call).await,
         ["sites", id] => sites::one(call, id).await,
         ["sites", id, "revoke"] => sites::revoke(call, id).await,

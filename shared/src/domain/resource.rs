@@ -1,7 +1,7 @@
 //! What is shared: its state, and the texts that people write about it (SH-7, SH-8, SH-10).
 
 use crate::error::{Error, Result};
-use crate::limits::{REASON_CHARS_MAX, RESOURCE_BIO_CHARS_MAX, TITLE_CHARS_MAX};
+use crate::limits::{REASON_CHARS_MAX, RESOURCE_BIO_CHARS_MAX, RESOURCE_TITLE_CHARS_MAX};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -50,8 +50,8 @@ impl State {
 /// A title: one line, 1 to 200 characters. Errors: 40001 for field `title`.
 pub fn title(text: &str) -> Result<String> {
     let text = text.trim();
-    if text.is_empty() || text.chars().count() > TITLE_CHARS_MAX {
-        let message = format!("The title has 1 to {TITLE_CHARS_MAX} characters.");
+    if text.is_empty() || text.chars().count() > RESOURCE_TITLE_CHARS_MAX {
+        let message = format!("The title has 1 to {RESOURCE_TITLE_CHARS_MAX} characters.");
         return Err(Error::invalid("title", message));
     }
     if text.chars().any(char::is_control) {

@@ -9,7 +9,7 @@ pub const COINS_PER_YUAN: i64 = 10;
 /// Months of VIP that are bought at once.
 pub const VIP_MONTHS_MAX: i64 = 36;
 /// A title and a bio of a resource, a bio of a user, characters.
-pub const TITLE_CHARS_MAX: usize = 200;
+pub const RESOURCE_TITLE_CHARS_MAX: usize = 200;
 pub const RESOURCE_BIO_CHARS_MAX: usize = 5_000;
 pub const USER_BIO_CHARS_MAX: usize = 500;
 /// A reason of a report or a decision, characters.

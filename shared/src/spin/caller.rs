@@ -26,6 +26,14 @@ pub async fn authenticate(call: &mut Call, audience: Audience) -> Result<User> {
     Ok(authenticate_session(call, audience).await?.0)
 }
 
+/// As [`authenticate`] where visitors are welcome too: `None` without a token. Errors: 40101, 40102 for a bad one.
+pub async fn authenticate_if_any(call: &mut Call, audience: Audience) -> Result<Option<User>> {
+    match call.header("authorization") {
+        None => Ok(None),
+        Some(_) => authenticate(call, audience).await.map(Some),
+    }
+}
+
 /// As [`authenticate`], with the session's id.
 pub async fn authenticate_session(call: &mut Call, audience: Audience) -> Result<(User, String)> {
     let now = now_ms();

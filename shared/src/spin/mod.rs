@@ -22,6 +22,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The id of a resource in a path. Errors: 40001 for field `resource_id`.
+pub fn resource_id(text: &str) -> Result<String> {
+    uuid::Uuid::try_parse(text)
+        .map(|id| id.to_string())
+        .map_err(|_| Error::invalid("resource_id", "This is not an id."))
+}
+
 /// A variable that is a number. Errors: 50001, which settings that were checked do not give.
 pub async fn number<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str) -> Result<T> {
     let value = variable(name).await?;

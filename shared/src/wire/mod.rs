@@ -19,6 +19,8 @@ pub mod proxy;
 pub mod queue;
 pub mod quota;
 pub mod record;
+pub mod resource;
+pub mod review;
 pub mod site;
 pub mod source;
 pub mod task;

@@ -1,0 +1,4 @@
+//! Sharing: resources, their reviews, what is bought and paid (SH-1 to SH-14).
+
+mod resources;
+mod reviews;
