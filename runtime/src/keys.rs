@@ -20,6 +20,9 @@ struct Kept {
     /// `kid:hex,…` for temporary URLs.
     #[serde(default)]
     files: String,
+    /// What the sandbox for payments signs with.
+    #[serde(default)]
+    payments: String,
 }
 
 /// Fills every key that the settings leave empty.
@@ -36,6 +39,7 @@ pub fn complete(settings: &mut Settings) -> anyhow::Result<()> {
     {
         fill(key, kept);
     }
+    fill(&mut settings.payments.sandbox_secret, &mut kept.payments);
     fill(&mut settings.files.kids, &mut kept.files);
     shared::auth::signature::FileKeys::parse(&settings.files.kids)?;
     Ok(())
@@ -69,7 +73,10 @@ fn keep(data_dir: &Path) -> anyhow::Result<Kept> {
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     let mut is_new = false;
-    for key in named(&mut kept.keys) {
+    for key in named(&mut kept.keys)
+        .into_iter()
+        .chain([&mut kept.payments])
+    {
         if key.is_empty() {
             *key = shared::auth::secret::random()?;
             is_new = true;

@@ -4,6 +4,7 @@
 mod check;
 mod exports;
 mod keys;
+mod payments;
 mod sync;
 
 use anyhow::bail;
@@ -11,6 +12,7 @@ pub use exports::Exports;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 pub use keys::Keys;
+pub use payments::Payments;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::domain::quota::Levels;
@@ -45,6 +47,7 @@ pub struct Settings {
     pub quota: Quota,
     pub sync: Sync,
     pub site: Site,
+    pub payments: Payments,
     pub metrics: Metrics,
     pub keys: Keys,
 }
@@ -250,9 +253,9 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "egress", "media", "exports", "queue", "files", "delivery", "worker", "metrics", "proxy",
-    "quota", "sync", "site", "keys",
+    "quota", "sync", "site", "payments", "keys",
 ];
 const TOP: [&str; 5] = [
     "listen",
@@ -296,6 +299,7 @@ impl Settings {
             quota: section(&figment, "quota", &mut wrong),
             sync: section(&figment, "sync", &mut wrong),
             site: section(&figment, "site", &mut wrong),
+            payments: section(&figment, "payments", &mut wrong),
             metrics: section(&figment, "metrics", &mut wrong),
             keys: section(&figment, "keys", &mut wrong),
         };

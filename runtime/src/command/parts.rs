@@ -101,6 +101,9 @@ pub async fn host(
     files_url: &str,
     requests: &Requests,
 ) -> anyhow::Result<Arc<Host>> {
+    if settings.payments.sandbox {
+        tracing::warn!("payments.sandbox is on: whoever has an account pays with nothing");
+    }
     let variables = variables(settings, worker_url, files_url);
     let sqlite: BTreeMap<String, Arc<SqlitePool>> = match handle {
         Handle::Sqlite(pool) => [("default".to_owned(), pool.clone())].into(),
@@ -136,6 +139,11 @@ pub fn variables(
             ))
         })
         .unwrap_or_else(|| "127.0.0.1:5432".to_owned());
+    let vip_month = settings.payments.vip_yuan_per_month.0;
+    let public_url = match settings.public_url.as_str() {
+        "" => local_url(settings.listen),
+        url => url.trim_end_matches('/').to_owned(),
+    };
     [
         ("database_url", settings.database_url.clone()),
         ("database_host", database_host),
@@ -158,6 +166,10 @@ pub fn variables(
         ("sync_fail_max", settings.sync.fail_max.to_string()),
         ("sync_receiver", sync_receiver(settings).to_owned()),
         ("site_operators", settings.site.operators.join(",")),
+        ("public_url", public_url),
+        ("payments_sandbox", settings.payments.sandbox.to_string()),
+        ("payments_secret", settings.payments.sandbox_secret.clone()),
+        ("payments_vip_month", vip_month.hundredths().to_string()),
         ("users_key", settings.keys.users.clone()),
         ("projects_key", settings.keys.projects.clone()),
         ("sites_key", settings.keys.sites.clone()),

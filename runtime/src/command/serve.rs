@@ -11,10 +11,11 @@ use axum::routing::get;
 use shared::domain::forwarded::TrustedProxies;
 
 pub async fn run(flags: &Flags) -> anyhow::Result<()> {
-    let settings = parts::settings(flags)?;
+    let mut settings = parts::settings(flags)?;
     let shutdown = parts::shutdown()?;
     let manifest = parts::manifest()?;
     let (listener, address) = parts::bind(settings.listen).await?;
+    settings.listen = address;
     parts::build(&manifest).await?;
     let handle = parts::database(&settings).await?;
     let worker_url = match settings.worker.url.as_str() {

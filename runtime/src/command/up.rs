@@ -11,13 +11,14 @@ use shared::domain::forwarded::TrustedProxies;
 
 /// `is_shop`: it is meant to be a shop's server, and a forgotten setting must not make a cloud of it.
 pub async fn run(flags: &Flags, is_shop: bool) -> anyhow::Result<()> {
-    let settings = parts::settings(flags)?;
+    let mut settings = parts::settings(flags)?;
     if is_shop && !settings.site.is_one() {
         bail!("A shop's server needs site.upstream, the URL of its cloud.");
     }
     let shutdown = parts::shutdown()?;
     let manifest = parts::manifest()?;
     let (listener, address) = parts::bind(settings.listen).await?;
+    settings.listen = address;
     parts::build(&manifest).await?;
     let handle = parts::database(&settings).await?;
     let local = parts::local_url(address);

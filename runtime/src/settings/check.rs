@@ -78,6 +78,11 @@ impl Settings {
             kids.is_empty() || FileKeys::parse(kids).is_ok(),
             "files.kids: is empty (generated) or kid:hex,… with at least 32 digits each",
         );
+        let secret = &self.payments.sandbox_secret;
+        require(
+            secret.is_empty() || secret.len() >= 32,
+            "payments.sandbox_secret: is empty (generated) or has at least 32 characters",
+        );
         let token = &self.metrics.token;
         require(
             token.is_empty() || token.len() >= METRICS_TOKEN_BYTES_MIN,

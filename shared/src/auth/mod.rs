@@ -2,6 +2,7 @@
 
 pub mod callback;
 pub mod password;
+pub mod payment;
 pub mod seal;
 pub mod secret;
 pub mod signature;

@@ -8,6 +8,9 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Coins(i64);
 
+/// Yuan, in hundredths too.
+pub type Yuan = Coins;
+
 impl Coins {
     pub const fn from_hundredths(hundredths: i64) -> Self {
         Self(hundredths)

@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod media;
 pub mod page;
 pub mod pairs;
+pub mod payment;
 pub mod progress;
 pub mod project;
 pub mod proxy;

@@ -25,3 +25,7 @@ pub const DIRECTORY_NAME_CHARS_MAX: usize = 255;
 pub const SIZE_BYTES_MAX: i64 = i64::MAX;
 /// How long an idempotency key is tried against another request's, in tries.
 pub const IDEMPOTENCY_TRIES: usize = 2;
+/// An id of a payment provider's event, bytes.
+pub const PAYMENT_EVENT_ID_BYTES_MAX: usize = 200;
+/// What a month of VIP may cost, hundredths of a yuan: 36 of them are still one payment.
+pub const VIP_MONTH_FEN_MAX: i64 = PAYMENT_FEN_MAX / VIP_MONTHS_MAX;

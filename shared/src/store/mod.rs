@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod migrations;
 pub mod overview;
 pub mod parses;
+pub mod payments;
 pub mod projects;
 pub mod proxies;
 pub mod pushes;

@@ -14,6 +14,7 @@ pub mod history;
 pub mod media;
 pub mod oauth;
 pub mod overview;
+pub mod payment;
 pub mod project;
 pub mod proxy;
 pub mod queue;
