@@ -1,8 +1,9 @@
 //! The disk fills up (VA-13), and disk and rows disagree.
 
 use crate::sqlite;
-use std::path::PathBuf;
-use tests::{PATIENCE, TestApp, eventually, media, unique};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use tests::{PATIENCE, Seen, TestApp, eventually, files_under, media, unique};
 
 /// A file that stands in for the file system: percent in use and bytes in all.
 struct StandIn(PathBuf);
@@ -61,13 +62,13 @@ async fn a_disk_that_is_nearly_full_loses_its_oldest_quick_downloads_and_no_arch
     let mut quick = Vec::new();
     for n in 0..2 {
         let url = shelf.url(&format!("{n}.clip.mp4"));
-        let body = serde_json::json!({ "url": url, "mode": "quick_download" });
+        let body = json!({ "url": url, "mode": "quick_download" });
         let data = user.download_with(&body).await.ok_with(202);
         let task_id = data["task_id"].as_str().expect("an id").to_owned();
         user.succeeded(&task_id).await;
         quick.push(task_id);
     }
-    let archived = serde_json::json!({ "url": shelf.url("a.clip.mp4"), "mode": "archive" });
+    let archived = json!({ "url": shelf.url("a.clip.mp4"), "mode": "archive" });
     let data = user.download_with(&archived).await.ok_with(202);
     let archive = data["task_id"].as_str().expect("an id").to_owned();
     let kept = user.succeeded(&archive).await;
@@ -105,18 +106,67 @@ async fn a_disk_that_is_nearly_full_loses_its_oldest_quick_downloads_and_no_arch
 }
 
 #[tokio::test]
+async fn a_disk_that_is_nearly_full_loses_what_dead_letters_downloaded_before_anything_else() {
+    let disk = StandIn::new();
+    let app = disk.start();
+    let shelf = media().shelf();
+    let user = app.user().await;
+    let body = json!({ "url": shelf.url("clip.mp4"), "mode": "quick_download" });
+    let data = user.download_with(&body).await.ok_with(202);
+    let quick = data["task_id"].as_str().expect("an id");
+    user.succeeded(quick).await;
+    let (letter, _) = user.submit(&shelf.url("truncated.mp4")).await;
+    assert_eq!(user.finished(&letter).await["status"], "dead");
+    let parts = || files_under(&app.data().join("tmp").join(&letter).join("work"));
+    let kept: u64 = parts().iter().map(|part| bytes_of(part)).sum();
+    // Five percent of this disk are to go, which is less than the letter's half of a clip.
+    assert!(kept > 50_000, "{:?}", parts());
+    disk.set("90 1000000");
+    eventually("room is made", PATIENCE, async || {
+        let is_made = app.log().contains("removed what dead letters");
+        (is_made && parts().is_empty()).then_some(())
+    })
+    .await;
+    disk.set("50");
+    let log = app.log();
+    let of = |text: &str| log.find(text).unwrap_or(usize::MAX);
+    assert!(
+        of("removed what dead letters") < of("before their time"),
+        "{log}"
+    );
+
+    // The replay finds nothing to continue: it asks as the first attempt did, from the start.
+    let seen = shelf.seen_of("truncated.mp4");
+    let admin = app.admin().await;
+    let replay = format!("/admin/api/v1/dead-letters/{letter}/replay");
+    admin.post(&replay, &json!({})).await.ok();
+    assert_eq!(user.finished(&letter).await["status"], "dead");
+    let again = &shelf.seen_of("truncated.mp4")[seen.len()..];
+    assert!(from_the_start(again) > 0, "it was not asked for again");
+    assert_eq!(from_the_start(again), from_the_start(&seen), "{again:?}");
+}
+
+/// Requests before the first that continues a part.
+fn from_the_start(seen: &[Seen]) -> usize {
+    let continued = seen.iter().position(|request| !request.range.is_empty());
+    continued.unwrap_or(seen.len())
+}
+
+fn bytes_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |found| found.len())
+}
+
+#[tokio::test]
 async fn files_without_row_and_rows_without_file_are_reported_and_left_alone() {
     let app = sqlite().config("media = { clean_interval_s = 1 }").start();
     let shelf = media().shelf();
     let user = app.user().await;
-    let archived = serde_json::json!({ "url": shelf.url("a.clip.mp4"), "mode": "archive" });
+    let archived = json!({ "url": shelf.url("a.clip.mp4"), "mode": "archive" });
     let data = user.download_with(&archived).await.ok_with(202);
     let task_id = data["task_id"].as_str().expect("an id").to_owned();
     user.succeeded(&task_id).await;
     let archive = app.data().join("archive");
-    let file = tests::files_under(&archive)
-        .pop()
-        .expect("the archive's file");
+    let file = files_under(&archive).pop().expect("the archive's file");
     let stray = archive.join("somebody/20260101/a stray file.mp4");
     std::fs::create_dir_all(stray.parent().expect("a folder")).expect("the folder");
     std::fs::write(&stray, "left here").expect("the stray file");

@@ -1,9 +1,10 @@
 //! What the cleaner may remove.
 
-use crate::queue::finish_one;
-use crate::{NOW, both, id, new_task};
+use crate::queue::{ATTEMPTS, ERROR, finish_one, held};
+use crate::{NOW, both, claim, id, new_task};
 use shared::domain::task::Status;
 use shared::store::files::{self, Disposable};
+use shared::store::queue::{self, Sequel};
 use shared::store::tasks;
 
 #[tokio::test]
@@ -88,6 +89,29 @@ async fn early_expiry_takes_the_quick_downloads_that_end_first() {
         let mut left = [third.task_id, archive.task_id];
         left.sort();
         assert_eq!(present, left);
+    }
+}
+
+#[tokio::test]
+async fn of_the_tasks_that_left_something_the_dead_letters_are_told() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let mut ids = Vec::new();
+        for sequel in [
+            Sequel::Bury,
+            Sequel::Fail,
+            Sequel::Retry { run_at: NOW + 9 },
+        ] {
+            ids.push(tasks::submit(database, &new_task(&id())).await.unwrap());
+            let claimed = claim(database, "w", NOW, NOW + 1000, 1).await.unwrap();
+            let claim = held(&claimed[0]);
+            let ended = queue::fail(database, &claim, sequel, ERROR, ATTEMPTS, NOW);
+            ended.await.unwrap().unwrap();
+        }
+        ids.push(id());
+        let dead = files::dead(database, &ids).await.unwrap();
+        assert_eq!(dead, ids[..1], "{}", fixture.name);
+        assert!(files::dead(database, &[]).await.unwrap().is_empty());
     }
 }
 

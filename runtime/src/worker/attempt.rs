@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Held in a task's folder during an attempt.
 pub const LOCK: &str = ".lock";
+/// In a task's folder: what an attempt writes and the next one continues.
+pub const WORK: &str = "work";
 
 /// How an attempt ended.
 pub(super) enum Ended {
@@ -85,7 +87,7 @@ async fn begin(
     cancel: &CancellationToken,
     proxy: &mut Option<String>,
 ) -> Result<Ended> {
-    let folder = worker.task_folder(&task.task_id).join("work");
+    let folder = worker.task_folder(&task.task_id).join(WORK);
     let _lock = match lock(&worker.task_folder(&task.task_id)).await {
         Ok(lock) => lock,
         Err(error) => return Ok(Ended::Failed(disk_failure(&error))),

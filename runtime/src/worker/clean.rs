@@ -1,6 +1,8 @@
 //! Removes what nobody may have any more: files of deleted tasks at once; expired quick downloads, what the
 //! sweep finds, and spent sessions, tickets and cached answers every `media.clean_interval_s`; quick downloads
-//! before their time when the disk is full (VA-13). By exactly one worker at a time (VA-12).
+//! before their time when the disk is full ([`relief`]). By exactly one worker at a time (VA-12).
+
+mod relief;
 
 use super::{Worker, sweep};
 use crate::clock::now_ms;
@@ -21,8 +23,6 @@ use std::time::{Duration, Instant};
 
 /// Rows in one go.
 pub(super) const BATCH: i64 = 200;
-/// Rows in one go when room is made: no file more than needed goes before its time.
-const RELIEF_BATCH: i64 = 1;
 const DUTY: &str = "clean";
 /// How long the duty is held without being taken again.
 const LEASE_MAX: Duration = Duration::from_secs(60);
@@ -47,7 +47,7 @@ pub async fn run(worker: Arc<Worker>) {
             next_sweep = Instant::now() + wait;
         }
         if worker.disk.usage().needs_relief() && Instant::now() >= next_relief {
-            if let Err(error) = relieve(&worker).await {
+            if let Err(error) = relief::run_one(&worker).await {
                 tracing::error!(%error, "could not make room on the disk");
             }
             next_relief = Instant::now() + Duration::from_millis(DISK_LOOK_MS);
@@ -127,36 +127,6 @@ async fn expire(worker: &Worker, now: i64) -> Result<Option<usize>> {
             return Ok(Some(expired));
         }
     }
-}
-
-/// Makes room: what has expired goes first, then the quick downloads that end first, until the usage is back
-/// at the warning or none is left. Archives stay.
-async fn relieve(worker: &Worker) -> Result<()> {
-    let look = async || worker.disk.look().await.map_err(shared::Error::internal);
-    if expire(worker, now_ms()).await?.is_none() || !look().await?.needs_relief() {
-        return Ok(());
-    }
-    let excess = i64::try_from(worker.disk.usage().excess_bytes()).unwrap_or(i64::MAX);
-    let (mut files, mut freed) = (0, 0);
-    while freed < excess && hold(worker).await? {
-        let batch = files::expire_early(&*worker.database, now_ms(), RELIEF_BATCH).await?;
-        if batch.is_empty() {
-            break;
-        }
-        for (file, size) in &batch {
-            if remove_files(worker, file).await {
-                (files, freed) = (files + 1, freed + size);
-            }
-        }
-    }
-    if files > 0 {
-        tracing::warn!(
-            files,
-            bytes = freed,
-            "removed quick downloads before their time to make room"
-        );
-    }
-    look().await.map(drop)
 }
 
 /// The files, then the rows, of tasks that their owners deleted.

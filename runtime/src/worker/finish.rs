@@ -7,6 +7,7 @@
 mod disk;
 
 use super::Worker;
+use super::attempt::WORK;
 use super::ytdlp::{Downloaded, FetchedExtra};
 use crate::clock::now_ms;
 use crate::fault;
@@ -276,7 +277,7 @@ pub async fn settle(
     };
     fault::point("finish:recorded");
     worker.hub.publish(&done);
-    let work = worker.task_folder(&task.task_id).join("work");
+    let work = worker.task_folder(&task.task_id).join(WORK);
     let is_elsewhere = !ready.file_path.starts_with("tmp/");
     let folder = worker.task_folder(&task.task_id);
     let removed = blocking(move || {

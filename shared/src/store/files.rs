@@ -69,6 +69,21 @@ pub async fn present(database: &dyn Database, after: &str, limit: i64) -> Result
     disposable_from(&rows)
 }
 
+/// Those of these tasks that are dead letters.
+pub async fn dead(database: &dyn Database, task_ids: &[String]) -> Result<Vec<String>> {
+    if task_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<String> = (1..=task_ids.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT task_id FROM tasks WHERE status = 'dead' AND task_id IN ({})",
+        places.join(", ")
+    );
+    let parameters: Vec<Value> = task_ids.iter().map(|id| id.as_str().into()).collect();
+    let rows = database.query(&sql, &parameters).await?;
+    rows.iter().map(|row| row.get("task_id")).collect()
+}
+
 /// Up to `limit` tasks that their owners deleted.
 pub async fn deleted(database: &dyn Database, limit: i64) -> Result<Vec<Disposable>> {
     let rows = database
