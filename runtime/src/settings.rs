@@ -75,7 +75,7 @@ pub struct Media {
     pub quick_ttl_s: u64,
     /// How often expired files are removed, seconds.
     pub clean_interval_s: u64,
-    /// One attempt at a download, seconds.
+    /// One download, all its attempts together, seconds (VA-4).
     pub task_timeout_s: u64,
     /// Downloads at once from one site on one worker; 0: any number.
     pub site_concurrency: u32,

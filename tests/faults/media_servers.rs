@@ -2,7 +2,7 @@
 
 use crate::sqlite;
 use std::collections::BTreeMap;
-use tests::{TestApp, clip, files_under, media};
+use tests::{clip, files_under, media};
 
 /// The attempts of a task whose failures are worth a retry: one and three more.
 const ATTEMPTS_MAX: u64 = 4;
@@ -122,10 +122,32 @@ async fn a_passing_failure_is_retried_until_it_has_passed() {
 
 #[tokio::test]
 async fn a_stalled_download_ends_with_the_tasks_time() {
-    let app: TestApp = sqlite().config("media = { task_timeout_s = 4 }").start();
+    let app = sqlite().config("media = { task_timeout_s = 4 }").start();
     let shelf = media().shelf();
     let user = app.user().await;
     let (task_id, _) = user.submit(&shelf.url("stall.mp4")).await;
     let task = user.finished(&task_id).await;
     assert_eq!(task["error"]["code"], "timeout", "{task:#}");
+    assert_eq!(
+        (&task["status"], &task["attempt"]),
+        (&"failed".into(), &1.into()),
+        "{task:#}"
+    );
+}
+
+#[tokio::test]
+async fn all_attempts_at_a_task_share_its_time() {
+    // Each takes three seconds at least; the fourth would end in the dead letters.
+    let app = sqlite().config("media = { task_timeout_s = 10 }").start();
+    let shelf = media().shelf();
+    let user = app.user().await;
+    let (task_id, _) = user.submit(&shelf.url("tardy.mp4")).await;
+    let task = user.finished(&task_id).await;
+    assert_eq!(
+        (&task["status"], &task["error"]["code"]),
+        (&"failed".into(), &"timeout".into()),
+        "{task:#}"
+    );
+    assert!(task["attempt"].as_u64() > Some(1), "{task:#}");
+    assert_eq!(user.quota().await.ok()["daily_used"], 0);
 }

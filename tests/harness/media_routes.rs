@@ -12,6 +12,7 @@
 //! | `endless.mp4` | a body without end and without length |
 //! | `empty.mp4`, `html.mp4` | no byte; an HTML page under a video's name |
 //! | `404.mp4`, `403.mp4`, `500.mp4` | that status |
+//! | `tardy.mp4` | 500 after [`TARDY`] |
 //! | `members.mp4` | 403 without the cookie `session=member`, else the clip |
 //! | `picky.mp4` | 403 or 429 as often as the test asked for, then the clip |
 //! | `flaky.mp4` | 500 as often as the test asked for, then the clip |
@@ -42,6 +43,9 @@ const SLOW_BYTES: usize = 8 * 1024;
 const SLOW_PAUSE: Duration = Duration::from_millis(100);
 /// Between what arrives and the break of the connection, so that the reset does not overtake the bytes.
 const BREAK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Before a failure that takes its time.
+const TARDY: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
 struct Server {
@@ -99,6 +103,10 @@ async fn answer(
         "404.mp4" => StatusCode::NOT_FOUND.into_response(),
         "403.mp4" => StatusCode::FORBIDDEN.into_response(),
         "500.mp4" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "tardy.mp4" => {
+            tokio::time::sleep(TARDY).await;
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
         "members.mp4" if !is_member(headers) => StatusCode::FORBIDDEN.into_response(),
         "members.mp4" => ranged(headers, clip().bytes.clone()),
         "picky.mp4" if shelf.takes_a_failure() => shelf.refusal().into_response(),

@@ -60,7 +60,10 @@ pub async fn run(worker: Arc<Worker>, task: Task, claim: Held, cancel: Cancellat
             worker.counts.of(Kind::of(&task)).succeeded.inc();
             Ok("finished")
         }
-        Ended::Failed(failure) => retry::fail(&worker, &task, &claim, &failure, proxy).await,
+        Ended::Failed(failure) => {
+            let elapsed = started.elapsed();
+            retry::fail(&worker, &task, &claim, &failure, proxy, elapsed).await
+        }
         Ended::Postponed(wait_ms) => retry::postpone(&worker, &task, &claim, wait_ms).await,
         Ended::Stopped => clean_up_lost(&worker, Kind::of(&task), &claim)
             .await

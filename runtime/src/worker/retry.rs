@@ -2,7 +2,7 @@
 //!
 //! | cause | what follows |
 //! | --- | --- |
-//! | a permanent error | `failed` at once |
+//! | a permanent error, or the task's time is spent | `failed` at once |
 //! | the site refused us (403, 429, another country) | the site cools down; another try where another proxy may help, or where time may |
 //! | anything that may pass | another try after a back-off with jitter |
 //! | the tries are spent | `dead`, with the history of all of them |
@@ -11,21 +11,24 @@ use super::queue::Kind;
 use super::{Worker, attempt};
 use crate::clock::now_ms;
 use shared::Result;
-use shared::domain::task::{Failure, backoff_ms};
+use shared::domain::task::{Failure, backoff_ms, time_left_ms};
 use shared::limits::SITE_COOL_MS_MAX;
 use shared::store::cooldowns;
 use shared::store::queue::{self, Held, Sequel};
 use shared::store::tasks::Task;
 use shared::wire::task::{Attempt, TaskError};
 use shared::wire::time::rfc3339;
+use std::time::Duration;
 
-/// Records a failed attempt; `proxy` is the `host:port` that it went through. Returns a word for the log.
+/// Records a failed attempt that took `elapsed`; `proxy` is the `host:port` that it went through. Returns a word
+/// for the log.
 pub(super) async fn fail(
     worker: &Worker,
     task: &Task,
     claim: &Held,
     failure: &Failure,
     proxy: Option<String>,
+    elapsed: Duration,
 ) -> Result<&'static str> {
     let now = now_ms();
     if failure.refused {
@@ -61,6 +64,7 @@ pub(super) async fn fail(
         error: error.clone(),
         proxy,
         refused: failure.refused,
+        elapsed_ms: milliseconds(elapsed),
         at: rfc3339(now),
     });
     let error = serde_json::to_string(&error).map_err(shared::Error::internal)?;
@@ -101,6 +105,17 @@ pub(super) async fn postpone(
 /// Whether the site has refused this task before.
 pub(super) fn was_refused(task: &Task) -> bool {
     attempts(task).iter().any(|attempt| attempt.refused)
+}
+
+/// What of the task's time is left to its attempt.
+pub(super) fn time_left(task: &Task, limit: Duration) -> Duration {
+    let spent: Vec<i64> = attempts(task).iter().map(|it| it.elapsed_ms).collect();
+    let left = time_left_ms(milliseconds(limit), task.attempt, &spent);
+    Duration::from_millis(u64::try_from(left).unwrap_or(0))
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn attempts(task: &Task) -> Vec<Attempt> {

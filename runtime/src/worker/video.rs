@@ -42,15 +42,23 @@ pub(super) async fn attempt(
     };
     *proxy = rented.as_ref().map(Rented::name);
     fault::point("download:started");
-    let timeout = Duration::from_secs(worker.settings.media.task_timeout_s);
+    let limit = Duration::from_secs(worker.settings.media.task_timeout_s);
+    let left = retry::time_left(task, limit);
     let upstream = rented.map(Upstream::from);
-    let download = download(worker, task, claim, &spec, folder, upstream, cancel);
-    let downloaded = match tokio::time::timeout(timeout, download).await {
+    let overtime = cancel.child_token();
+    let download = download(worker, task, claim, &spec, folder, upstream, &overtime);
+    tokio::pin!(download);
+    let downloaded = match tokio::time::timeout(left, &mut download).await {
         Ok(downloaded) => downloaded,
-        Err(_) => Err(DownloadError::Failure(Failure::retryable(
-            "timeout",
-            "The download took longer than its limit.",
-        ))),
+        Err(_) => {
+            // Its processes are gone before its folder is.
+            overtime.cancel();
+            let _ = download.await;
+            Err(DownloadError::Failure(Failure::permanent(
+                "timeout",
+                "The download took longer than its limit, all attempts together.",
+            )))
+        }
     };
     if let Some(proxy) = &proxy {
         let outcome = match &downloaded {

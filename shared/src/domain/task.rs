@@ -144,9 +144,31 @@ pub fn backoff_ms(attempt: i64, initial_ms: i64, max_ms: i64, jitter: f64) -> i6
     whole / 2 + ((whole - whole / 2) as f64 * jitter.clamp(0.0, 1.0)) as i64
 }
 
+/// What attempt number `attempt` has left of its task's time, milliseconds: a task has `limit_ms` for all its
+/// attempts together (VA-4). `spent_ms` are the ended attempts in their order, also those from before a replay,
+/// which begins a new count of both.
+pub fn time_left_ms(limit_ms: i64, attempt: i64, spent_ms: &[i64]) -> i64 {
+    let earlier = usize::try_from(attempt - 1).unwrap_or(0);
+    let spent = spent_ms.iter().rev().take(earlier);
+    limit_ms
+        .saturating_sub(spent.fold(0, |sum: i64, ms| sum.saturating_add(*ms)))
+        .max(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_attempts_share_a_tasks_time_and_a_replay_has_it_anew() {
+        assert_eq!(time_left_ms(1800, 1, &[]), 1800);
+        assert_eq!(time_left_ms(1800, 3, &[500, 600]), 700);
+        assert_eq!(time_left_ms(1800, 3, &[500, 1400]), 0);
+        let before_replay = [1000, 300, 300, 100];
+        assert_eq!(time_left_ms(1800, 1, &before_replay), 1800);
+        assert_eq!(time_left_ms(1800, 2, &[1000, 300, 300, 100, 50]), 1750);
+        assert_eq!(time_left_ms(1800, i64::MAX, &[i64::MAX, i64::MAX]), 0);
+    }
 
     #[test]
     fn the_wait_doubles_up_to_its_limit_and_half_of_it_is_jitter() {

@@ -161,6 +161,9 @@ pub struct Attempt {
     /// Whether the site refused us, so that the next attempt takes another proxy.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
+    /// How long it took, milliseconds.
+    #[serde(default)]
+    pub elapsed_ms: i64,
     pub at: String,
 }
 
