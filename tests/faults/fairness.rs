@@ -30,6 +30,31 @@ async fn one_users_many_tasks_do_not_starve_anothers_one() {
 }
 
 #[tokio::test]
+async fn a_user_who_holds_every_place_gives_one_of_the_next_two_to_another() {
+    let app = sqlite().config("media = { concurrency = 2 }").start();
+    let shelf = media().shelf();
+    let greedy = app.user().await;
+    let mut tasks = Vec::new();
+    for _ in 0..6 {
+        tasks.push(greedy.submit(&shelf.url("stall.mp4")).await.0);
+    }
+    let running = async || greedy.get("/api/v1/tasks?status=running").await.ok();
+    eventually("every place is held", PATIENCE, async || {
+        (running().await["total"] == 2).then_some(())
+    })
+    .await;
+    let other = app.user().await;
+    let (task_id, _) = other.submit(&shelf.url("clip.mp4")).await;
+    for task in running().await["items"].as_array().expect("a list") {
+        let task_id = task["task_id"].as_str().expect("an id");
+        greedy.cancel(task_id).await.ok();
+    }
+    // One place goes to what waited beside it and stands still; were the other's not next, it would wait for ever.
+    other.succeeded(&task_id).await;
+    shelf.release();
+}
+
+#[tokio::test]
 async fn no_user_takes_more_places_than_one_may() {
     let app = sqlite()
         .config("media = { concurrency = 3, user_concurrency = 2 }")
