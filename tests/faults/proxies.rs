@@ -1,11 +1,11 @@
 //! Rented proxies (VA-5): a real provider, real authenticated forward proxies, and what goes wrong with them.
 
 use crate::{processes_in, sqlite};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tests::{
-    Builder, Manner, PATIENCE, PROVIDER_KEY, PROXY_PASSWORD, Provider, TestApp, clip, eventually,
-    media,
+    Builder, Manner, PATIENCE, PROVIDER_KEY, PROXY_PASSWORD, Provider, Service, TestApp, clip,
+    eventually, media, proxy_credentials,
 };
 
 /// An app that rents here and reaches the proxies; sites cool down at once.
@@ -152,6 +152,142 @@ async fn a_dead_letter_names_the_proxy_of_every_attempt() {
             .iter()
             .all(|attempt| attempt["refused"] == true && attempt["at"].is_string())
     );
+    // Each proxy was used, and for its own attempt alone: uses and attempts name the same pairs.
+    assert!(
+        provider
+            .proxies
+            .iter()
+            .all(|proxy| !proxy.passed().is_empty())
+    );
+    let uses = app
+        .admin()
+        .await
+        .get("/admin/api/v1/proxies/events")
+        .await
+        .ok();
+    let pairs = |list: &[Value]| -> BTreeSet<(i64, String)> {
+        let pair = |it: &Value| {
+            let proxy = it["proxy"].as_str().expect("a proxy").to_owned();
+            (it["attempt"].as_i64().expect("a number"), proxy)
+        };
+        list.iter().map(pair).collect()
+    };
+    let used = uses["items"].as_array().expect("a list");
+    assert_eq!(pairs(used), pairs(&attempts), "{uses:#}");
+}
+
+/// Decides when attempts go through a proxy.
+async fn decide(app: &TestApp, policy: Value) {
+    let admin = app.admin().await;
+    admin
+        .put("/admin/api/v1/proxies/policy", &policy)
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn only_after_a_refusal_is_a_proxy_rented_where_that_is_the_policy() {
+    let provider = Provider::start(1).await;
+    let app = renting(&provider).start();
+    decide(&app, json!({ "mode": "on_refusal", "direct_sites": [] })).await;
+    let shelf = media().shelf();
+    let user = app.user().await;
+    let (task_id, _) = user.submit(&shelf.url("clip.mp4")).await;
+    user.succeeded(&task_id).await;
+    assert_eq!(provider.calls(), 0, "a proxy was rented without a refusal");
+
+    let direct = shelf.seen().len();
+    shelf.refuse(403, 1);
+    let (task_id, _) = user.submit(&shelf.url("picky.mp4")).await;
+    let task = user.succeeded(&task_id).await;
+    assert_eq!(task["attempt"], 2, "{task:#}");
+    assert_eq!(provider.calls(), 1);
+    // The refused request went directly, everything behind it through the proxy.
+    let passed = provider.proxies[0].passed().len();
+    let refused = shelf.seen().len() - direct - passed;
+    assert_eq!((refused, passed > 0), (1, true), "{:?}", shelf.seen());
+}
+
+#[tokio::test]
+async fn a_site_that_is_to_be_reached_directly_is_never_asked_through_a_proxy() {
+    let provider = Provider::start(1).await;
+    let app = renting(&provider).start();
+    let [site, _] = media().addresses();
+    decide(&app, json!({ "mode": "always", "direct_sites": [site] })).await;
+    let shelf = media().shelf();
+    let user = app.user().await;
+    user.parse(&shelf.url("clip.mp4")).await.ok();
+    let (task_id, _) = user.submit(&shelf.url("clip.mp4")).await;
+    user.succeeded(&task_id).await;
+    // A refusal is as final as without any proxy.
+    let (task_id, _) = user.submit(&shelf.url("403.mp4")).await;
+    let task = user.finished(&task_id).await;
+    assert_eq!(
+        (&task["status"], &task["attempt"]),
+        (&"failed".into(), &1.into()),
+        "{task:#}"
+    );
+    assert_eq!(
+        (provider.calls(), provider.proxies[0].passed().len()),
+        (0, 0)
+    );
+
+    decide(
+        &app,
+        json!({ "mode": "always", "direct_sites": ["media.example"] }),
+    )
+    .await;
+    let (task_id, _) = user.submit(&shelf.url("a.clip.mp4")).await;
+    user.succeeded(&task_id).await;
+    assert_eq!(provider.calls(), 1, "another site is not meant");
+}
+
+#[tokio::test]
+async fn a_proxy_that_fails_gives_nobody_its_password() {
+    let services = [
+        (Service::Refuses, "proxy_failed"),
+        (Service::Down, "proxy_failed"),
+        (Service::HangsUp, "network"),
+        (Service::Forbids, "forbidden"),
+    ];
+    for (service, code) in services {
+        let provider = Provider::start(1).await;
+        provider.proxies[0].serve_as(service);
+        let app = renting(&provider)
+            .config("queue = { max_retries = 1 }")
+            .env("WHARF_LOG", "info,access=debug,runtime=debug,wharf=debug")
+            .start();
+        let shelf = media().shelf();
+        let user = app.user().await;
+        let (plain, _) = user.submit(&shelf.url("clip.mp4")).await;
+        // A tunnel.
+        let url = shelf.url("clip.mp4").replacen("http:", "https:", 1);
+        let (tunnelled, _) = user.submit(&url).await;
+        let parsed = user.parse(&shelf.url("clip.mp4")).await;
+        assert_ne!(parsed.code, 0, "{parsed}");
+        let mut shown = parsed.to_string();
+        for task_id in [&plain, &tunnelled] {
+            let task = user.finished(task_id).await;
+            assert_eq!(task["status"], "dead", "{service:?}: {task:#}");
+            shown += &task.to_string();
+        }
+        let task = user.task(&plain).await.ok();
+        assert_eq!(task["error"]["code"], code, "{service:?}: {task:#}");
+        let admin = app.admin().await;
+        for path in ["dead-letters", "proxies", "proxies/events", "queue"] {
+            let answer = admin.get(&format!("/admin/api/v1/{path}")).await;
+            shown += &answer.ok().to_string();
+        }
+        shown += &app.log();
+        // It was told to the proxy, and stands nowhere else.
+        assert!(shown.contains(&provider.proxies[0].address.to_string()));
+        let encoded = proxy_credentials();
+        let encoded = encoded.trim_start_matches("Basic ");
+        for secret in [PROXY_PASSWORD, PROVIDER_KEY, encoded] {
+            let line = shown.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "{service:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -194,7 +330,7 @@ async fn a_call_that_fails_is_a_failure_that_may_pass() {
         provider.behave(Manner::Text);
         let admin = app.admin().await;
         let replay = format!("/admin/api/v1/dead-letters/{task_id}/replay");
-        admin.post(&replay, &serde_json::json!({})).await.ok();
+        admin.post(&replay, &json!({})).await.ok();
         user.succeeded(&task_id).await;
     }
 }

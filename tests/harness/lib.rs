@@ -40,7 +40,7 @@ pub use product::{binary, target_dir, workspace_root};
 pub use progress::ProgressSocket;
 pub use project::Project;
 pub use python::{openpyxl, to_pdf};
-pub use rented::{Manner, PROVIDER_KEY, PROXY_PASSWORD, Provider};
+pub use rented::{Manner, PROVIDER_KEY, PROXY_PASSWORD, Provider, Service, proxy_credentials};
 pub use sharing::{publication, share_url};
 pub use shop::{Entry, Faults, Key, Shop, Trouble};
 pub use site::Site;

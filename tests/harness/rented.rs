@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
 
 /// What the proxies want to hear; the password stands nowhere else in a test.
 pub const PROXY_USER: &str = "renter";
@@ -35,10 +36,28 @@ pub enum Manner {
     Garbage,
 }
 
+/// How a proxy takes a request with the right credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Service {
+    /// Passed on.
+    #[default]
+    Passes,
+    /// 407, and all that it was told comes back, in the reason and in the body.
+    Refuses,
+    /// 403, in the same way.
+    Forbids,
+    /// The connection is closed without a word.
+    HangsUp,
+    /// Nobody listens, for good.
+    Down,
+}
+
 /// One forward proxy that wants its credentials.
 #[derive(Clone)]
 pub struct RentedProxy {
     pub address: SocketAddr,
+    service: Arc<Mutex<Service>>,
+    accepting: Option<AbortHandle>,
     /// The targets of the requests that it passed on, `host:port`.
     passed: Arc<Mutex<Vec<String>>>,
 }
@@ -57,20 +76,33 @@ impl RentedProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let proxy = Self {
             address: listener.local_addr().expect("its address"),
+            service: Arc::default(),
+            accepting: None,
             passed: Arc::default(),
         };
         let running = proxy.clone();
-        tokio::spawn(async move {
+        let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let proxy = running.clone();
                 tokio::spawn(async move { proxy.serve(stream).await });
             }
         });
-        proxy
+        Self {
+            accepting: Some(accepting.abort_handle()),
+            ..proxy
+        }
     }
 
     pub fn passed(&self) -> Vec<String> {
         self.passed.lock().expect("nobody panics in here").clone()
+    }
+
+    /// From here on it serves like this.
+    pub fn serve_as(&self, service: Service) {
+        *self.service.lock().expect("nobody panics in here") = service;
+        if let (Service::Down, Some(accepting)) = (service, &self.accepting) {
+            accepting.abort();
+        }
     }
 
     /// One request a connection, passed on in both directions.
@@ -79,9 +111,15 @@ impl RentedProxy {
         let mut lines = head.lines();
         let (method, target) = lines.next()?.split_once(' ')?;
         let target = target.split(' ').next()?.to_owned();
-        if !head.contains(&expected()) {
+        if !head.contains(&proxy_credentials()) {
             let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
             client.write_all(refusal.as_bytes()).await.ok()?;
+            return None;
+        }
+        let service = *self.service.lock().expect("nobody panics in here");
+        if service != Service::Passes {
+            let answer = chatty(service, &head)?;
+            client.write_all(answer.as_bytes()).await.ok()?;
             return None;
         }
         let authority = target.strip_prefix("http://").unwrap_or(&target);
@@ -107,8 +145,23 @@ impl RentedProxy {
     }
 }
 
+/// An answer that repeats the head of its request and the password in clear; None for no answer.
+fn chatty(service: Service, head: &str) -> Option<String> {
+    let status = match service {
+        Service::Refuses => "407",
+        Service::Forbids => "403",
+        Service::Passes | Service::HangsUp | Service::Down => return None,
+    };
+    let body = format!("{PROXY_USER}:{PROXY_PASSWORD} sent\n{head}");
+    Some(format!(
+        "HTTP/1.1 {status} Not with {PROXY_PASSWORD} or {}\r\nContent-Length: {}\r\n\r\n{body}",
+        proxy_credentials(),
+        body.len()
+    ))
+}
+
 /// The header's value that lets a request pass.
-fn expected() -> String {
+pub fn proxy_credentials() -> String {
     use base64::Engine as _;
     let both = format!("{PROXY_USER}:{PROXY_PASSWORD}");
     format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(both))

@@ -276,6 +276,8 @@ async fn forward(
     }
     let (mut head, body) = response.into_parts();
     strip_hop_by_hop(&mut head.headers);
+    // The far side's own words, which yt-dlp would repeat into our log: a proxy's might hold what it was told.
+    head.extensions.remove::<hyper::ext::ReasonPhrase>();
     Ok(Response::from_parts(head, metered(body, admission)))
 }
 
