@@ -2,7 +2,7 @@
 
 use crate::{processes_in, sqlite};
 use std::time::Duration;
-use tests::{PATIENCE, TestApp, clip, eventually, files_under, media};
+use tests::{PATIENCE, Shelf, TestApp, clip, eventually, files_under, media};
 
 #[tokio::test]
 async fn a_download_goes_on_where_the_killed_worker_left_it() {
@@ -31,21 +31,21 @@ async fn a_download_goes_on_where_the_killed_worker_left_it() {
     let task = app.caller(&token).succeeded(&task_id).await;
     assert_eq!(task["result"]["sha256"], clip().sha256, "{task:#}");
     assert_eq!(task["result"]["file_size"], clip().bytes.len());
-    let resumed: Vec<String> = shelf.seen_of("slow.mp4")[before..]
+    let from = resumed_at(&shelf, before);
+    assert!(from >= third / 2, "resumed at {from} of {third} bytes");
+}
+
+/// The last byte at which a request for `slow.mp4` began, of those behind the first `before`.
+pub fn resumed_at(shelf: &Shelf, before: usize) -> u64 {
+    let ranges = shelf.seen_of("slow.mp4").split_off(before);
+    ranges
         .iter()
         .filter_map(|seen| {
-            seen.range
-                .strip_prefix("bytes=")?
-                .strip_suffix('-')
-                .map(str::to_owned)
+            let first = seen.range.strip_prefix("bytes=")?.strip_suffix('-')?;
+            first.parse().ok()
         })
-        .collect();
-    let from: u64 = resumed
-        .iter()
-        .filter_map(|first| first.parse().ok())
         .max()
-        .unwrap_or_else(|| panic!("no Range after the restart: {:?}", shelf.seen()));
-    assert!(from >= third / 2, "resumed at {from} of {third} bytes");
+        .unwrap_or_else(|| panic!("no Range after the restart: {:?}", shelf.seen()))
 }
 
 /// Dies at `point`, starts again, and looks at what there is.

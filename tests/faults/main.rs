@@ -9,6 +9,7 @@ mod proxies;
 mod secrets;
 mod stop;
 mod sync;
+mod workers;
 
 use tests::{Builder, TestApp, media};
 
