@@ -44,7 +44,7 @@ pub use rented::{Manner, PROVIDER_KEY, PROXY_PASSWORD, Provider, Service, proxy_
 pub use sharing::{publication, share_url};
 pub use shop::{Entry, Faults, Key, Shop, Trouble};
 pub use site::Site;
-pub use tools::{browsing_ytdlp, plain_ytdlp, ytdlp};
+pub use tools::{browsing_ytdlp, ffmpeg, plain_ytdlp, ytdlp};
 pub use wait::{PATIENCE, eventually};
 
 use std::path::PathBuf;

@@ -19,6 +19,7 @@
 //! | `redirect-metadata`, `redirect-loopback` | 302 to 169.254.169.254; to the forbidden listener |
 //! | `ladder/…` | the clip as HLS in three heights with English subtitles (`main.m3u8`), and a picture |
 //! | `film` | HTML with the ladder, a title, that picture, English subtitles and German ones that are not there |
+//! | `chapters` | HTML that describes the clip as JSON-LD, with three chapters of two seconds |
 //! | `unpictured` | HTML with the clip, and a picture that is not there |
 //! | `text.mp4` | text that calls itself a video |
 //! | `key.m3u8` | HLS whose key is a file of the machine that reads it |
@@ -35,6 +36,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
+use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -125,6 +127,7 @@ async fn answer(
              <track kind=\"subtitles\" srclang=\"en\" src=\"ladder/en.vtt\">\
              <track kind=\"subtitles\" srclang=\"de\" src=\"ladder/none.vtt\">",
         ),
+        "chapters" => axum::response::Html(described(&shelf.url("clip.mp4"))).into_response(),
         "unpictured" => pictured(
             &shelf.url("ladder/none.png"),
             "<source src=\"clip.mp4\" type=\"video/mp4\">",
@@ -176,6 +179,23 @@ fn pictured(picture: &str, media: &str) -> Response {
          <body><video>{media}</video></body></html>"
     );
     axum::response::Html(html).into_response()
+}
+
+/// A page whose video stands in its metadata alone (schema.org `VideoObject`, its parts `Clip`s).
+fn described(video: &str) -> String {
+    let chapters = ["Ebb", "Slack", "Flood"].into_iter().enumerate();
+    let chapters = chapters.map(|(n, name)| {
+        let (start, end) = (2 * n, 2 * n + 2);
+        json!({ "@type": "Clip", "name": name, "startOffset": start, "endOffset": end })
+    });
+    let object = json!({
+        "@context": "https://schema.org", "@type": "VideoObject", "name": "Tides", "duration": "PT6S",
+        "contentUrl": video, "hasPart": chapters.collect::<Vec<_>>(),
+    });
+    format!(
+        "<html><head><title>Tides</title><script type=\"application/ld+json\">{object}</script></head>\
+         <body></body></html>"
+    )
 }
 
 fn redirect(to: &str) -> Response {

@@ -40,7 +40,7 @@ pub fn browsing_ytdlp() -> &'static Path {
 }
 
 /// `WHARF_TEST_FFMPEG`, or the one on `PATH`, or the binary of a wheel from PyPI.
-pub(crate) fn ffmpeg() -> &'static Path {
+pub fn ffmpeg() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
         std::env::var_os("WHARF_TEST_FFMPEG")

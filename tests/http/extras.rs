@@ -1,9 +1,11 @@
-//! Subtitles and the thumbnail, kept beside the file (VA-2).
+//! Subtitles and the thumbnail, kept beside the file, and chapters in it (VA-2).
 
 use crate::{shared, sqlite};
 use serde_json::{Value, json};
 use sha2::Digest as _;
-use tests::{PATIENCE, User, clip, eventually, files_under, media};
+use std::path::Path;
+use std::process::Command;
+use tests::{PATIENCE, User, clip, eventually, ffmpeg, files_under, media};
 
 /// A finished download with English, German and French subtitles and the thumbnail asked for.
 async fn finished(user: &User<'_>, name: &str, mode: &str) -> Value {
@@ -104,6 +106,53 @@ async fn what_the_site_has_not_got_fails_nothing() {
         .succeeded(data["task_id"].as_str().expect("an id"))
         .await;
     assert_eq!(task["result"].get("extras"), None, "{task:#}");
+}
+
+/// The chapters of a file as ffmpeg reads them: start and end in milliseconds, title.
+fn chapters_of(file: &Path) -> Vec<(f64, f64, String)> {
+    let output = Command::new(ffmpeg())
+        .args(["-loglevel", "error", "-i"])
+        .arg(file)
+        .args(["-f", "ffmetadata", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let chapter = |block: &str| {
+        let of = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
+        let base = of("TIMEBASE=1/").and_then(|base| base.parse::<f64>().ok());
+        let at = |name: &str| Some(of(name)?.parse::<f64>().ok()? * 1000.0 / base?);
+        Some((at("START=")?, at("END=")?, of("title=")?.to_owned()))
+    };
+    let blocks = text.split("[CHAPTER]").skip(1);
+    blocks
+        .map(|block| chapter(block).unwrap_or_else(|| panic!("{text}")))
+        .collect()
+}
+
+#[tokio::test]
+async fn chapters_are_embedded_only_where_that_is_asked_for() {
+    let user = shared().user().await;
+    let expected = [
+        (0.0, 2000.0, "Ebb"),
+        (2000.0, 4000.0, "Slack"),
+        (4000.0, 6000.0, "Flood"),
+    ];
+    let expected = expected.map(|(start, end, title)| (start, end, title.to_owned()));
+    for metadata in [false, true] {
+        let url = media().shelf().url("chapters");
+        let body = json!({ "url": url, "mode": "archive", "metadata": metadata });
+        let data = user.download_with(&body).await.ok_with(202);
+        let task_id = data["task_id"].as_str().expect("an id");
+        user.succeeded(task_id).await;
+        let file = shared().data().join(format!("{task_id}.chapters.mp4"));
+        std::fs::write(&file, user.file_of_task(task_id).await.body).expect("a file");
+        let found = chapters_of(&file);
+        match metadata {
+            true => assert_eq!(found, expected),
+            false => assert_eq!(found, []),
+        }
+    }
 }
 
 #[tokio::test]
