@@ -30,6 +30,7 @@ pub struct Builder {
     env: Vec<(String, String)>,
     command: &'static str,
     listen: String,
+    names_ytdlp: bool,
 }
 
 /// A running product. Dropped, it is stopped and its data removed, unless the test has failed.
@@ -56,6 +57,7 @@ impl TestApp {
             env: Vec::new(),
             command: "up",
             listen: "127.0.0.1:0".to_owned(),
+            names_ytdlp: true,
         }
     }
 
@@ -268,6 +270,12 @@ impl Builder {
         self
     }
 
+    /// Leaves it to the product to find a yt-dlp, which an admin may then replace.
+    pub fn finding_ytdlp(mut self) -> Self {
+        self.names_ytdlp = false;
+        self
+    }
+
     /// `serve` for the HTTP functions alone, `work` for the worker alone; `up`, both, without this.
     pub fn command(mut self, command: &'static str) -> Self {
         self.command = command;
@@ -292,8 +300,12 @@ impl Builder {
             .parse()
             .expect("TOML");
         let mut media = toml::Table::new();
-        for (name, program) in [("ytdlp", tools::ytdlp()), ("ffmpeg", tools::ffmpeg())] {
-            media.insert(name.to_owned(), program.display().to_string().into());
+        let mut name = |setting: &str, program: &Path| {
+            media.insert(setting.to_owned(), program.display().to_string().into())
+        };
+        name("ffmpeg", tools::ffmpeg());
+        if self.names_ytdlp {
+            name("ytdlp", tools::ytdlp());
         }
         config.insert("media".to_owned(), media.into());
         merge(&mut config, self.config.clone());
