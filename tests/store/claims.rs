@@ -91,6 +91,31 @@ async fn a_worker_runs_no_more_of_a_site_or_an_owner_than_it_may() {
 }
 
 #[tokio::test]
+async fn an_owner_without_room_does_not_hide_those_behind_him() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let room = Room {
+            per_owner: 2,
+            ..Room::any("w", "video", 1)
+        };
+        for n in 0..10 {
+            submit(database, "eager", "a.example", NOW + n).await;
+        }
+        for _ in 0..2 {
+            let claimed = claims::claim(database, &room, NOW + 20, NOW + 99).await;
+            assert_eq!(claimed.unwrap().len(), 1, "{}", fixture.name);
+        }
+        let single = submit(database, "patient", "a.example", NOW + 20).await;
+        let next = claims::claim(database, &room, NOW + 20, NOW + 99).await;
+        let next = next.unwrap();
+        assert_eq!(next.len(), 1, "{}", fixture.name);
+        assert_eq!(next[0].task_id, single, "{}", fixture.name);
+        let none = claims::claim(database, &room, NOW + 20, NOW + 99).await;
+        assert!(none.unwrap().is_empty(), "{}", fixture.name);
+    }
+}
+
+#[tokio::test]
 async fn a_site_that_cools_is_left_alone_and_the_others_are_not() {
     for fixture in both().await {
         let database = &*fixture.database;

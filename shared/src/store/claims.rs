@@ -64,6 +64,11 @@ const WITHIN_PROJECT: &str = "($5 <> 'export' OR COALESCE( \
 const OPEN: &str = "waiting.site IS NOT NULL AND NOT EXISTS \
        (SELECT 1 FROM cooldowns WHERE cooldowns.site = waiting.site AND cooldowns.cool_until > $2)";
 
+/// An owner who has all the places that one may have is passed over here already: among the first few of a site,
+/// his waiting tasks would hide everybody else's.
+const HAS_ROOM: &str = "($7 = 9223372036854775807 OR (SELECT COUNT(*) FROM tasks mine WHERE mine.lease_owner = $1 \
+       AND mine.status = 'running' AND mine.kind = $5 AND mine.owner_id = first.owner_id) < $7)";
+
 /// Claims up to `room.places` tasks that are due.
 pub async fn claim(
     database: &dyn Database,
@@ -81,7 +86,8 @@ pub async fn claim(
                 "(WITH RECURSIVE {WAITING}, ready AS MATERIALIZED (SELECT t.task_id, t.site, t.owner_id, t.turn, t.run_at \
                     FROM waiting CROSS JOIN tasks t ON t.task_id IN (SELECT first.task_id FROM tasks first \
                       WHERE first.kind = $5 AND first.status = 'queued' AND first.site = waiting.site \
-                        AND first.run_at <= $2 ORDER BY first.turn, first.run_at, first.task_id LIMIT $4) \
+                        AND first.run_at <= $2 AND {HAS_ROOM} \
+                      ORDER BY first.turn, first.run_at, first.task_id LIMIT $4) \
                     WHERE {OPEN}) \
                   SELECT task_id FROM ({RANKED}) WHERE of_site <= $6 AND of_owner <= $7 AND {WITHIN_PROJECT} \
                   ORDER BY turn, run_at, task_id LIMIT $4)"
@@ -90,8 +96,8 @@ pub async fn claim(
         Dialect::Postgres => (
             format!(
                 "WITH RECURSIVE {WAITING}, ready AS MATERIALIZED (SELECT first.* \
-                    FROM waiting CROSS JOIN LATERAL (SELECT task_id, site, owner_id, turn, run_at FROM tasks \
-                      WHERE kind = $5 AND status = 'queued' AND site = waiting.site AND run_at <= $2 \
+                    FROM waiting CROSS JOIN LATERAL (SELECT task_id, site, owner_id, turn, run_at FROM tasks first \
+                      WHERE kind = $5 AND status = 'queued' AND site = waiting.site AND run_at <= $2 AND {HAS_ROOM} \
                       ORDER BY turn, run_at, task_id LIMIT CAST($4 AS BIGINT) * 4) first \
                     WHERE {OPEN}), \
                   ranked AS MATERIALIZED (SELECT task_id, turn, run_at FROM ({RANKED}) numbered \
