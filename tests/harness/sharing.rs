@@ -1,6 +1,7 @@
 //! What people do with shared resources, a method per endpoint.
 
 use crate::{Answer, Caller, unique};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A link of its own into Baidu's drive; its code is `q1w2`.
@@ -86,5 +87,46 @@ impl Caller<'_> {
         let path = format!("/admin/api/v1/reviews/{review_id}");
         let body = json!({ "decision": decision, "reason": reason });
         self.post(&path, &body).await
+    }
+
+    /// Means to pay: a recharge of so many yuan.
+    pub async fn mean_to_recharge(&self, amount_yuan: &str) -> Answer {
+        let body = json!({ "kind": "recharge", "amount_yuan": amount_yuan });
+        self.post("/api/v1/payments", &body).await
+    }
+
+    pub async fn payment(&self, payment_id: &str) -> Answer {
+        self.get(&format!("/api/v1/payments/{payment_id}")).await
+    }
+
+    /// `POST /api/v1/payments/{payment_id}/pay` with the token of this `pay_url`.
+    pub async fn pay(&self, payment_id: &str, pay_url: &str, accept: &str) -> Answer {
+        let (_, token) = pay_url.split_once("?token=").expect("a token");
+        let path = format!("/api/v1/payments/{payment_id}/pay?token={token}");
+        self.send(Method::POST, &path, |request| {
+            request.header("accept", accept)
+        })
+        .await
+    }
+
+    /// Brings coins for so many yuan, in the sandbox.
+    pub async fn recharge(&self, amount_yuan: &str) {
+        let payment = self.mean_to_recharge(amount_yuan).await.ok_with(201);
+        let text = |name: &str| payment[name].as_str().expect("a text").to_owned();
+        self.pay(&text("payment_id"), &text("pay_url"), "*/*")
+            .await
+            .ok();
+    }
+
+    /// What a provider says under this signature.
+    pub async fn notify(&self, provider: &str, signature: &str, body: String) -> Answer {
+        let path = format!("/api/v1/payments/notify/{provider}");
+        self.send(Method::POST, &path, |request| {
+            request
+                .header("content-type", "application/json")
+                .header("x-wharf-payment-signature", signature)
+                .body(body)
+        })
+        .await
     }
 }

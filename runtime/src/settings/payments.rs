@@ -47,15 +47,15 @@ impl<'de> Deserialize<'de> for Price {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Text {
+        enum Written {
             Text(String),
             Whole(u32),
             Decimal(f64),
         }
-        let text = match Text::deserialize(deserializer)? {
-            Text::Text(text) => text,
-            Text::Whole(number) => number.to_string(),
-            Text::Decimal(number) => number.to_string(),
+        let text = match Written::deserialize(deserializer)? {
+            Written::Text(text) => text,
+            Written::Whole(number) => number.to_string(),
+            Written::Decimal(number) => number.to_string(),
         };
         let most = Yuan::from_hundredths(shared::limits::VIP_MONTH_FEN_MAX);
         let price = Yuan::parse("vip_yuan_per_month", &text, most);

@@ -16,14 +16,7 @@ async fn notify(caller: &Caller<'_>, event: &Value, signature: Option<&str>) -> 
         Some(signature) => signature.to_owned(),
         None => ::shared::auth::payment::sign(SECRET, body.as_bytes()).expect("a signature"),
     };
-    caller
-        .send(Method::POST, "/api/v1/payments/notify/sandbox", |request| {
-            request
-                .header("content-type", "application/json")
-                .header("x-wharf-payment-signature", signature)
-                .body(body)
-        })
-        .await
+    caller.notify("sandbox", &signature, body).await
 }
 
 fn event(payment: &Value, state: &str) -> Value {
@@ -55,8 +48,7 @@ async fn a_recharge_brings_coins_once_on_postgresql() {
 
 async fn recharge(app: &TestApp) {
     let (user, provider) = (app.user().await, app.anonymous());
-    let wanted = json!({ "kind": "recharge", "amount_yuan": "12.5" });
-    let payment = user.post("/api/v1/payments", &wanted).await.ok_with(201);
+    let payment = user.mean_to_recharge("12.5").await.ok_with(201);
     assert_eq!(payment["state"], "pending", "{payment:#}");
     assert_eq!(
         (&payment["amount_yuan"], &payment["coins"]),
@@ -93,16 +85,13 @@ async fn recharge(app: &TestApp) {
     let mut changed = paid.clone();
     changed["state"] = json!("failed");
     notify(&provider, &changed, None).await.refused(40901);
-    let path = format!(
-        "/api/v1/payments/{}",
-        payment["payment_id"].as_str().expect("an id")
-    );
-    let now = user.get(&path).await.ok();
+    let payment_id = payment["payment_id"].as_str().expect("an id");
+    let now = user.payment(payment_id).await.ok();
     assert_eq!(now["state"], "paid", "{now:#}");
     assert!(now["paid_at"].is_string() && now.get("pay_url").is_none());
     assert_eq!(coins(&user).await, "125.00");
-    app.user().await.get(&path).await.refused(40301);
-    provider.get(&path).await.refused(40101);
+    app.user().await.payment(payment_id).await.refused(40301);
+    provider.payment(payment_id).await.refused(40101);
     assert_eq!(user.get("/api/v1/payments").await.ok()["total"], 1);
     let ledger = user.get("/api/v1/account/ledger").await.ok();
     assert_eq!(ledger["total"], 1, "{ledger:#}");
@@ -142,11 +131,8 @@ async fn the_sandboxs_page_pays_and_a_second_click_changes_nothing() {
     let somebody_elses = pay_url.replace("token=", "token=0");
     visitor.get(&somebody_elses).await.refused(40101);
 
-    let post = |accept: &'static str| {
-        visitor.send(Method::POST, pay_url, move |request| {
-            request.header("accept", accept)
-        })
-    };
+    let payment_id = payment["payment_id"].as_str().expect("an id");
+    let post = |accept| visitor.pay(payment_id, pay_url, accept);
     let before = now_ms();
     assert_eq!(post("*/*").await.ok()["state"], "paid");
     let page = post("text/html,*/*").await;
@@ -192,7 +178,7 @@ async fn a_payment_that_does_not_fit_names_its_field() {
         .refused(40101);
     shared()
         .anonymous()
-        .post("/api/v1/payments/notify/nobody", &json!({}))
+        .notify("nobody", "", "{}".to_owned())
         .await
         .refused(40401);
 }
