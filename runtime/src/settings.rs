@@ -5,6 +5,7 @@ mod check;
 mod exports;
 mod keys;
 mod payments;
+mod market;
 mod sync;
 
 use anyhow::bail;
@@ -13,6 +14,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 pub use keys::Keys;
 pub use payments::Payments;
+pub use market::Market;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::domain::quota::Levels;
@@ -48,6 +50,7 @@ pub struct Settings {
     pub sync: Sync,
     pub site: Site,
     pub payments: Payments,
+    pub market: Market,
     pub metrics: Metrics,
     pub keys: Keys,
 }
@@ -253,9 +256,9 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "egress", "media", "exports", "queue", "files", "delivery", "worker", "metrics", "proxy",
-    "quota", "sync", "site", "payments", "keys",
+    "quota", "sync", "site", "payments", "market", "keys",
 ];
 const TOP: [&str; 5] = [
     "listen",
@@ -300,6 +303,7 @@ impl Settings {
             sync: section(&figment, "sync", &mut wrong),
             site: section(&figment, "site", &mut wrong),
             payments: section(&figment, "payments", &mut wrong),
+            market: section(&figment, "market", &mut wrong),
             metrics: section(&figment, "metrics", &mut wrong),
             keys: section(&figment, "keys", &mut wrong),
         };

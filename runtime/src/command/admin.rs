@@ -1,7 +1,8 @@
 //! `wharf admin create`: the first admin comes from here, never from a default password (ID-7).
-//! `wharf admin project`: [`super::project`]; `wharf admin site-code`: [`super::site`].
+//! `wharf admin project`: [`super::project`]; `wharf admin site-code`: [`super::site`]; `wharf admin audit`:
+//! [`super::audit`].
 
-use super::{parts, project, site};
+use super::{audit, parts, project, site};
 use crate::clock::now_ms;
 use crate::settings::Flags;
 use anyhow::{Context, bail};
@@ -34,6 +35,8 @@ pub enum Command {
         #[arg(long)]
         group: Option<String>,
     },
+    /// Recompute every balance of the ledger from its entries and say what differs
+    Audit,
 }
 
 pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<()> {
@@ -45,6 +48,7 @@ pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<
         } => create(flags, &email, &role, password_stdin, json).await,
         Command::Project(command) => project::run(flags, command, json).await,
         Command::SiteCode { name, group } => site::make_code(flags, name, group).await,
+        Command::Audit => audit::run(flags, json).await,
     }
 }
 

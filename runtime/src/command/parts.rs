@@ -170,6 +170,10 @@ pub fn variables(
         ("payments_sandbox", settings.payments.sandbox.to_string()),
         ("payments_secret", settings.payments.sandbox_secret.clone()),
         ("payments_vip_month", vip_month.hundredths().to_string()),
+        (
+            "market_refund_window_s",
+            settings.market.refund_window_s.to_string(),
+        ),
         ("users_key", settings.keys.users.clone()),
         ("projects_key", settings.keys.projects.clone()),
         ("sites_key", settings.keys.sites.clone()),

@@ -6,7 +6,8 @@ use shared::domain::egress::AllowList;
 use shared::domain::forwarded::TrustedProxies;
 use shared::domain::schedule::Schedule;
 use shared::limits::{
-    CONNECTIONS_MAX, METRICS_TOKEN_BYTES_MIN, SYNC_BYTES_MAX, SYNC_BYTES_MIN, SYNC_ROWS_MAX,
+    CONNECTIONS_MAX, METRICS_TOKEN_BYTES_MIN, REFUND_WINDOW_S_MAX, SYNC_BYTES_MAX, SYNC_BYTES_MIN,
+    SYNC_ROWS_MAX,
 };
 
 impl Settings {
@@ -73,6 +74,10 @@ impl Settings {
             &format!("delivery.max_transfers: is between 1 and {CONNECTIONS_MAX}"),
         );
         self.check_sync(&mut require);
+        require(
+            self.market.refund_window_s <= REFUND_WINDOW_S_MAX,
+            &format!("market.refund_window_s: is at most {REFUND_WINDOW_S_MAX}"),
+        );
         let kids = &self.files.kids;
         require(
             kids.is_empty() || FileKeys::parse(kids).is_ok(),

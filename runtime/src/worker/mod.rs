@@ -2,7 +2,7 @@
 //! `queue` claims and runs tasks (`video`, `export`), `callbacks` tells projects what became of theirs, `sync` exchanges rows
 //! between sites and cloud, `lease` extends claims and notices lost ones, `rescue` puts tasks of dead
 //! workers back, `clean` removes files whose time is over, `sweep` looks for what rows and disk say of each
-//! other, `disk` watches how full it is, `changes` tells WebSockets what happened elsewhere, `beat` tells
+//! other, `release` makes earnings the sellers' own, `disk` watches how full it is, `changes` tells WebSockets what happened elsewhere, `beat` tells
 //! admins how this worker is, `update` brings tools to the version that they ask for. They share the [`Worker`] and hand over through rows.
 
 pub mod attempt;
@@ -20,6 +20,7 @@ pub mod hub;
 pub mod lease;
 pub mod proxies;
 pub mod queue;
+pub mod release;
 pub mod rescue;
 pub mod retry;
 pub mod sweep;
@@ -125,6 +126,7 @@ impl Worker {
         self.tasks.spawn(lease::run(self.clone()));
         self.tasks.spawn(rescue::run(self.clone()));
         self.tasks.spawn(clean::run(self.clone()));
+        self.tasks.spawn(release::run(self.clone()));
         self.tasks.spawn(changes::run(self.clone()));
         self.tasks.spawn(disk::run(self.clone()));
         self.tasks.spawn(beat::run(self.clone()));

@@ -1,5 +1,6 @@
-//! What a purchase costs and earns (SH-2, SH-3). The columns `buy_factor` and `sale_factor` of `accounts` and the
-//! statement that buys say the same in SQL.
+//! What a purchase costs and earns (SH-2, SH-3), and the entries of each movement (SH-6). The columns `buy_factor` and
+//! `sale_factor` of `accounts`, the statement that buys and the triggers of `orders` and `payments` say the same in SQL;
+//! the audit holds one against the other.
 
 use super::coins::Coins;
 
@@ -52,6 +53,106 @@ fn half_up(dividend: i64, divisor: i64) -> i64 {
     (2 * dividend + divisor) / (2 * divisor)
 }
 
+/// Who holds what the buyers paid and the sellers did not get.
+pub const PLATFORM: &str = "platform";
+/// Where coins come from.
+pub const RECHARGE: &str = "recharge";
+
+/// A part of what somebody holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    Available,
+    /// Earned, and may still be refunded.
+    Frozen,
+    /// Of [`PLATFORM`] and [`RECHARGE`], which have but one.
+    Own,
+}
+
+impl Part {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Frozen => "frozen",
+            Self::Own => "own",
+        }
+    }
+}
+
+/// One entry of a movement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leg<'a> {
+    pub holder: &'a str,
+    pub part: Part,
+    /// Hundredths; never 0.
+    pub amount: i64,
+}
+
+/// What an order moves.
+#[derive(Clone, Copy, Debug)]
+pub struct Sale<'a> {
+    pub buyer: &'a str,
+    pub seller: &'a str,
+    pub buy_cost: Coins,
+    pub sale_earn: Coins,
+}
+
+impl<'a> Sale<'a> {
+    /// The buyer pays, the seller earns what stays frozen for a while; the rest is the platform's, whether it is more
+    /// than nothing or less.
+    pub fn buy(&self) -> Vec<Leg<'a>> {
+        let (cost, earn) = (self.buy_cost.hundredths(), self.sale_earn.hundredths());
+        legs([
+            (self.buyer, Part::Available, -cost),
+            (self.seller, Part::Frozen, earn),
+            (PLATFORM, Part::Own, cost - earn),
+        ])
+    }
+
+    /// The mirror of [`Sale::buy`] (SH-4).
+    pub fn refund(&self) -> Vec<Leg<'a>> {
+        let mut legs = self.buy();
+        for leg in &mut legs {
+            leg.amount = -leg.amount;
+        }
+        legs
+    }
+
+    /// What was frozen becomes the seller's own.
+    pub fn release(&self) -> Vec<Leg<'a>> {
+        let earn = self.sale_earn.hundredths();
+        legs([
+            (self.seller, Part::Frozen, -earn),
+            (self.seller, Part::Available, earn),
+        ])
+    }
+}
+
+/// Coins for money (SH-13).
+pub fn recharge(user: &str, coins: Coins) -> Vec<Leg<'_>> {
+    let coins = coins.hundredths();
+    legs([
+        (RECHARGE, Part::Own, -coins),
+        (user, Part::Available, coins),
+    ])
+}
+
+/// Months of VIP for money: it is the platform's.
+pub fn vip(coins: Coins) -> Vec<Leg<'static>> {
+    let coins = coins.hundredths();
+    legs([(RECHARGE, Part::Own, -coins), (PLATFORM, Part::Own, coins)])
+}
+
+fn legs<'a, const N: usize>(all: [(&'a str, Part, i64); N]) -> Vec<Leg<'a>> {
+    all.into_iter()
+        .filter(|(_, _, amount)| *amount != 0)
+        .map(|(holder, part, amount)| Leg {
+            holder,
+            part,
+            amount,
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +196,33 @@ mod tests {
         assert_eq!(Factor(85).times(price(1)).hundredths(), 1);
         assert_eq!(Factor(50).times(price(1)).hundredths(), 1);
         assert_eq!(Factor(200).times(price(10_000)).hundredths(), 20_000);
+    }
+
+    #[test]
+    fn the_entries_of_a_movement_sum_to_nothing() {
+        let sale = |cost, earn| Sale {
+            buyer: "buyer",
+            seller: "seller",
+            buy_cost: Coins::from_hundredths(cost),
+            sale_earn: Coins::from_hundredths(earn),
+        };
+        for sale in [
+            sale(125, 85),
+            sale(100, 100),
+            sale(0, 90),
+            sale(0, 0),
+            sale(50, 100),
+        ] {
+            for legs in [sale.buy(), sale.refund(), sale.release()] {
+                assert_eq!(legs.iter().map(|leg| leg.amount).sum::<i64>(), 0);
+                assert!(legs.iter().all(|leg| leg.amount != 0));
+            }
+        }
+        assert_eq!(sale(0, 0).buy(), []);
+        assert_eq!(sale(100, 100).buy().len(), 2);
+        let coins = Coins::from_hundredths(1000);
+        for legs in [recharge("buyer", coins), vip(coins)] {
+            assert_eq!(legs.iter().map(|leg| leg.amount).sum::<i64>(), 0);
+        }
     }
 }

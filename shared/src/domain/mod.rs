@@ -1,6 +1,7 @@
 //! The pure rules: no IO, no clock, no randomness. Constructors parse and return `Result`.
 
 pub mod account;
+pub mod audit;
 pub mod batch;
 pub mod breaker;
 pub mod business_type;

@@ -29,3 +29,16 @@ pub const IDEMPOTENCY_TRIES: usize = 2;
 pub const PAYMENT_EVENT_ID_BYTES_MAX: usize = 200;
 /// What a month of VIP may cost, hundredths of a yuan: 36 of them are still one payment.
 pub const VIP_MONTH_FEN_MAX: i64 = PAYMENT_FEN_MAX / VIP_MONTHS_MAX;
+/// The longest time in which a purchase may be refunded, seconds.
+pub const REFUND_WINDOW_S_MAX: u32 = 365 * 24 * 3600;
+/// How often is looked for earnings that nobody can ask back any more, milliseconds.
+pub const RELEASE_LOOK_MS: u64 = 1_000;
+/// How long the duty to release them is held without being taken again, milliseconds.
+pub const RELEASE_LEASE_MS: i64 = 30_000;
+/// Due orders that are looked at for their sellers, and orders of one seller in one statement.
+pub const RELEASE_DUE_MAX: i64 = 500;
+pub const RELEASE_ORDERS_MAX: i64 = 200;
+/// Accounts, orders, payments or movements that the audit reads in one statement.
+pub const AUDIT_PAGE: i64 = 500;
+/// Differences that the audit lists; the rest is counted.
+pub const AUDIT_DIFFERENCES_MAX: usize = 1_000;

@@ -2,6 +2,7 @@
 //! is good, so nothing secret lies in the database.
 
 use super::Database;
+use super::accounts::role_now;
 use super::users::{User, user_from};
 use crate::error::Result;
 
@@ -31,17 +32,18 @@ pub async fn open(
     Ok(!rows.is_empty())
 }
 
-/// The user of a session that is neither revoked nor expired.
+/// The user of a session that is neither revoked nor expired, with the level that counts now.
 pub async fn user_of(database: &dyn Database, session_id: &str, now: i64) -> Result<Option<User>> {
-    let rows = database
-        .query(
-            "SELECT u.user_id, u.audience, u.email, u.password_hash, u.nickname, u.role, u.daily_limit, \
-               u.blocked_at, u.created_at \
-             FROM sessions s JOIN users u ON u.user_id = s.user_id AND u.generation = s.generation \
-             WHERE s.session_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2",
-            &[session_id.into(), now.into()],
-        )
-        .await?;
+    let role = role_now("$2");
+    let sql = format!(
+        "SELECT u.user_id, u.audience, u.email, u.password_hash, u.nickname, {role}, u.daily_limit, \
+           u.blocked_at, u.created_at \
+         FROM sessions s JOIN users u ON u.user_id = s.user_id AND u.generation = s.generation \
+         LEFT JOIN accounts a ON a.user_id = u.user_id \
+         WHERE s.session_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2"
+    );
+    let parameters = [session_id.into(), now.into()];
+    let rows = database.query(&sql, &parameters).await?;
     rows.first().map(user_from).transpose()
 }
 

@@ -1,13 +1,13 @@
 //! Tasks as their owners see them: submit, read, list, cancel, delete. How workers hold them is in
 //! [`super::queue`].
 
+use super::idempotency::{Judgement, judge};
 use super::{Database, Row, Value};
 use crate::auth::token::bad_token;
 use crate::domain::page::Page;
 use crate::domain::quota::{Place, reset_at};
 use crate::domain::task::Status;
 use crate::error::{Code, Error, Result};
-use crate::limits::IDEMPOTENCY_S;
 
 /// A row of `tasks`. The JSON columns stay text here; [`crate::wire::task`] reads them.
 #[derive(Clone, Debug)]
@@ -104,13 +104,8 @@ pub async fn submit(database: &dyn Database, task: &NewTask) -> Result<String> {
         let Some(earlier) = find_by_key(database, &task.owner_id, task.kind, key).await? else {
             continue;
         };
-        if earlier.created_at > task.now - IDEMPOTENCY_S * 1000 {
-            if earlier.request_hash != task.request_hash {
-                return Err(Error::new(
-                    Code::IdempotencyKeyReused,
-                    "This Idempotency-Key was used for another request.",
-                ));
-            }
+        let (hash, created_at) = (&earlier.request_hash, earlier.created_at);
+        if judge(hash, created_at, &task.request_hash, task.now)? == Judgement::Replay {
             return Ok(earlier.task_id);
         }
         forget_key(database, &earlier.task_id).await?;

@@ -11,8 +11,10 @@ pub mod finding;
 #[cfg(any(feature = "spin", feature = "sheet"))]
 pub mod gzip;
 pub mod history;
+pub mod ledger;
 pub mod media;
 pub mod oauth;
+pub mod order;
 pub mod overview;
 pub mod payment;
 pub mod project;

@@ -1,0 +1,59 @@
+//! Refunds (SH-4).
+
+use super::{COLUMNS, Order, find, lock, order_from};
+use crate::error::{Code, Error, Result};
+use crate::limits::IDEMPOTENCY_S;
+use crate::store::Database;
+use serde_json::json;
+
+/// Gives back exactly what moved, once, before the window ends; under the key of the first request, its answer again.
+/// Errors: 40401; 40301 for anybody but the buyer; 40901 when it was refunded before, 42201 when it is too late.
+pub async fn refund(
+    database: &dyn Database,
+    order_id: &str,
+    buyer_id: &str,
+    key: Option<&str>,
+    now: i64,
+) -> Result<Order> {
+    // Resource and accounts are locked before the order, as a purchase does.
+    let lock = lock(database.dialect());
+    let sql = format!(
+        "WITH bought AS MATERIALIZED (SELECT resource_id, buyer_id, seller_id FROM orders \
+           WHERE order_id = $1 AND buyer_id = $2 AND refunded_at IS NULL), \
+         item AS MATERIALIZED (SELECT resource_id FROM resources \
+           WHERE resource_id = (SELECT resource_id FROM bought) {lock}), \
+         parties AS MATERIALIZED (SELECT user_id FROM accounts WHERE (SELECT COUNT(*) FROM item) = 1 \
+           AND user_id IN ((SELECT buyer_id FROM bought), (SELECT seller_id FROM bought)) ORDER BY user_id {lock}) \
+         UPDATE orders SET refunded_at = $3, refund_key = $4 \
+         WHERE order_id = $1 AND buyer_id = $2 AND refunded_at IS NULL AND released_at IS NULL \
+           AND refund_until > $3 AND (SELECT COUNT(*) FROM parties) = 2 RETURNING {COLUMNS}"
+    );
+    let parameters = [order_id.into(), buyer_id.into(), now.into(), key.into()];
+    let rows = database.query(&sql, &parameters).await?;
+    if let Some(row) = rows.first() {
+        return order_from(row);
+    }
+    let order = find(database, order_id).await?;
+    let order = order.ok_or_else(|| Error::not_found("order"))?;
+    if order.buyer_id != buyer_id {
+        return Err(Error::forbidden("order"));
+    }
+    match order.refunded_at {
+        Some(at)
+            if key.is_some()
+                && order.refund_key.as_deref() == key
+                && at > now - IDEMPOTENCY_S * 1000 =>
+        {
+            Ok(order)
+        }
+        Some(_) => Err(Error::new(
+            Code::Conflict,
+            "This order was refunded already.",
+        )),
+        None => Err(Error::new(
+            Code::Unprocessable,
+            "The time in which this order could be refunded is over.",
+        )
+        .with_data(json!({ "reason": "refund_window_over" }))),
+    }
+}
