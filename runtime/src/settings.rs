@@ -2,19 +2,25 @@
 //! beats the file, the file beats the defaults. What is wrong is reported all at once.
 
 mod check;
+mod drives;
 mod exports;
 mod keys;
-mod payments;
 mod market;
+mod market;
+mod media;
+mod payments;
 mod sync;
 
 use anyhow::bail;
+pub use drives::{Drives, Smtp};
 pub use exports::Exports;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 pub use keys::Keys;
-pub use payments::Payments;
 pub use market::Market;
+pub use market::Market;
+pub use media::Media;
+pub use payments::Payments;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::domain::quota::Levels;
@@ -51,6 +57,8 @@ pub struct Settings {
     pub site: Site,
     pub payments: Payments,
     pub market: Market,
+    pub drives: Drives,
+    pub smtp: Smtp,
     pub metrics: Metrics,
     pub keys: Keys,
 }
@@ -61,31 +69,6 @@ pub struct Egress {
     /// Hosts, `host:port` or CIDRs that the egress door opens although they are not global.
     #[serde(deserialize_with = "list")]
     pub allow: Vec<String>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Media {
-    /// Downloads at once on one worker.
-    pub concurrency: usize,
-    /// The yt-dlp to run; empty: found, else set up in `data_dir`.
-    pub ytdlp: Option<PathBuf>,
-    /// The ffmpeg to run; empty: found, else set up in `data_dir`.
-    pub ffmpeg: Option<PathBuf>,
-    /// The largest download, bytes.
-    pub max_bytes: u64,
-    /// How long a quick download is kept, seconds.
-    pub quick_ttl_s: u64,
-    /// How often expired files are removed, seconds.
-    pub clean_interval_s: u64,
-    /// One download, all its attempts together, seconds (VA-4).
-    pub task_timeout_s: u64,
-    /// Downloads at once from one site on one worker; 0: any number.
-    pub site_concurrency: u32,
-    /// Downloads at once of one user on one worker; 0: any number.
-    pub user_concurrency: u32,
-    /// How long a site is left alone after it refused us, seconds; doubled with every refusal in a row.
-    pub site_cooldown_s: u32,
 }
 
 /// Rented proxies (VA-5).
@@ -185,23 +168,6 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
-impl Default for Media {
-    fn default() -> Self {
-        Self {
-            concurrency: 50,
-            ytdlp: None,
-            ffmpeg: None,
-            max_bytes: 20 << 30,
-            quick_ttl_s: 86_400,
-            clean_interval_s: 3600,
-            task_timeout_s: 1800,
-            site_concurrency: 0,
-            user_concurrency: 0,
-            site_cooldown_s: 5,
-        }
-    }
-}
-
 impl Default for Queue {
     fn default() -> Self {
         Self {
@@ -256,9 +222,9 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 17] = [
     "egress", "media", "exports", "queue", "files", "delivery", "worker", "metrics", "proxy",
-    "quota", "sync", "site", "payments", "market", "keys",
+    "quota", "sync", "site", "payments", "market", "drives", "smtp", "keys",
 ];
 const TOP: [&str; 5] = [
     "listen",
@@ -304,6 +270,8 @@ impl Settings {
             site: section(&figment, "site", &mut wrong),
             payments: section(&figment, "payments", &mut wrong),
             market: section(&figment, "market", &mut wrong),
+            drives: section(&figment, "drives", &mut wrong),
+            smtp: section(&figment, "smtp", &mut wrong),
             metrics: section(&figment, "metrics", &mut wrong),
             keys: section(&figment, "keys", &mut wrong),
         };

@@ -19,6 +19,9 @@ const START_S_MAX: u64 = 300;
 const STOP_S_MAX: u64 = 30;
 /// A file in the app's folder that says how full the disk is: half.
 const DISK_USAGE: &str = "disk-usage";
+/// Nobody listens there.
+const NO_DRIVES: &str =
+    "drives = { aliyun_base = \"http://127.0.0.1:9\", baidu_base = \"http://127.0.0.1:9\" }";
 /// Lines of the log that a failure shows.
 const LOG_LINES_SHOWN: usize = 40;
 
@@ -82,6 +85,13 @@ impl TestApp {
     /// The folder of `--data`.
     pub fn data(&self) -> PathBuf {
         self.home.join("data")
+    }
+
+    /// The app's own database, opened beside it.
+    pub fn database(&self) -> std::sync::Arc<dyn shared::store::Database> {
+        let url = self._database.as_ref().map(TestDatabase::url);
+        let handle = runtime::database::Handle::open(&url.unwrap_or_default(), &self.data());
+        handle.expect("the database opens").database()
     }
 
     /// The process id of the running binary.
@@ -299,6 +309,8 @@ impl Builder {
         let mut config: toml::Table = "queue = { backoff_initial_ms = 50, backoff_max_ms = 200 }"
             .parse()
             .expect("TOML");
+        // No test asks the real drives.
+        merge(&mut config, NO_DRIVES.parse().expect("TOML"));
         let mut media = toml::Table::new();
         let mut name = |setting: &str, program: &Path| {
             media.insert(setting.to_owned(), program.display().to_string().into())

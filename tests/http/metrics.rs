@@ -5,7 +5,8 @@ mod scrape;
 
 use crate::{reaching, shared, sqlite};
 use reqwest::Method;
-use scrape::{scrape, scrape_until};
+use scrape::scrape;
+pub use scrape::scrape_until;
 use std::collections::{BTreeMap, BTreeSet};
 use tests::{ProgressSocket, TestApp, TestDatabase, clip, media, workspace_root};
 

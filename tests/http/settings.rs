@@ -49,3 +49,36 @@ fn a_file_that_is_no_toml_is_reported_once() {
     let said = refusal("[media\n");
     assert_eq!(said.matches("wharf.toml").count(), 1, "{said}");
 }
+
+#[test]
+fn what_is_wrong_with_drives_and_mail_is_named_and_no_password_is_shown() {
+    let said = refusal(
+        "[market]\nrecheck_after_s = 0\n\
+         [drives]\naliyun_base = \"ftp://drive\"\nbaidu_base = \"\"\nbad_interval_s = 0\ncalls_per_s = 0\n\
+         backoff_initial_ms = 5\nbackoff_max_ms = 4\n\
+         [smtp]\nurl = \"smtp://user:very-secret@mail.example\"\n",
+    );
+    for setting in [
+        "market.recheck_after_s:",
+        "drives.aliyun_base:",
+        "drives.baidu_base:",
+        "drives.bad_interval_s:",
+        "drives.calls_per_s:",
+        "drives.backoff_max_ms:",
+        "smtp.from:",
+    ] {
+        assert!(said.contains(setting), "{setting} is not in:\n{said}");
+    }
+    assert!(!said.contains("very-secret"), "{said}");
+    for url in [
+        "http://user:very-secret@mail.example",
+        "smtp://user:very-secret@mail.example?tls=no",
+        "very-secret",
+    ] {
+        let said = refusal(&format!(
+            "[smtp]\nurl = \"{url}\"\nfrom = \"Wharf <noreply@wharf.example>\"\n"
+        ));
+        assert!(said.contains("smtp.url:"), "{said}");
+        assert!(!said.contains("very-secret"), "{said}");
+    }
+}

@@ -2,9 +2,11 @@
 
 mod accounts;
 mod caches;
+mod checks;
 mod claims;
 mod exports;
 mod files;
+mod mails;
 mod metrics;
 mod operators;
 mod overview;

@@ -56,17 +56,25 @@ fn outbound_connections_pass_the_egress_door_or_a_capability() {
         "legacy::Client",
         "UdpSocket",
         "mysql_async",
+        "lettre::",
     ];
     // A shop's own MySQL stands in its LAN, speaks no HTTP, and is named by the operator (DS-12).
     let mysql = "runtime/src/worker/sync/mysql";
-    let doors = ["runtime/src/egress", "runtime/src/host/capability/", mysql];
+    // Mail is no HTTP either, and its server is named by the operator too (SH-14).
+    let mail = "runtime/src/worker/mail.rs";
+    let doors = [
+        "runtime/src/egress",
+        "runtime/src/host/capability/",
+        mysql,
+        mail,
+    ];
     let found = places(
         &rust_under(&["runtime/src", "shared/src"]),
         &connecting,
         &doors,
     );
     none(
-        "connections are opened in runtime/src/egress, runtime/src/host/capability and worker/sync/mysql",
+        "connections are opened in runtime/src/egress, runtime/src/host/capability, worker/sync/mysql and worker/mail",
         found,
     );
 }

@@ -174,6 +174,10 @@ pub fn variables(
             "market_refund_window_s",
             settings.market.refund_window_s.to_string(),
         ),
+        (
+            "market_recheck_after_s",
+            settings.market.recheck_after_s.to_string(),
+        ),
         ("users_key", settings.keys.users.clone()),
         ("projects_key", settings.keys.projects.clone()),
         ("sites_key", settings.keys.sites.clone()),

@@ -4,9 +4,12 @@ use super::page::Page;
 use crate::clock::now_ms;
 use crate::database::Handle;
 use shared::Result;
+use shared::domain::drive::Drive;
 use shared::domain::quota::{Levels, day};
 use shared::limits::METRICS_WAIT_MS_MAX;
 use shared::store::Database;
+use shared::store::checks;
+use shared::store::mails;
 use shared::store::metrics::{self as figures, Ended};
 use shared::store::overview::{self, Backlog};
 use shared::store::quotas::{self, LevelUse};
@@ -24,6 +27,8 @@ pub struct Figures {
     backlog: Backlog,
     ended: Ended,
     quota: Vec<LevelUse>,
+    checks: Vec<(Drive, i64)>,
+    mails: mails::Backlog,
 }
 
 impl Figures {
@@ -50,6 +55,8 @@ impl Figures {
             backlog: overview::backlog(database, now).await?,
             ended: figures::ended_since(database, "video", now - HOUR_MS).await?,
             quota: quotas::by_level(database, day(now), levels).await?,
+            checks: checks::pending(database).await?,
+            mails: mails::backlog(database).await?,
         })
     }
 
@@ -96,6 +103,33 @@ impl Figures {
                 let usage = self.quota.iter().find(|usage| usage.role == level);
                 (level, usage.map_or(0.0, LevelUse::share))
             }),
+        );
+        self.write_sharing(page);
+    }
+
+    fn write_sharing(&self, page: &mut Page) {
+        page.gauges(
+            "check_pending",
+            "Links that wait to be checked",
+            "drive",
+            Drive::ALL.map(|drive| {
+                let pending = self.checks.iter().find(|(of, _)| *of == drive);
+                (
+                    drive.as_str(),
+                    pending.map_or(0.0, |(_, count)| *count as f64),
+                )
+            }),
+        );
+        page.gauge(
+            "mail_pending",
+            "Mails that wait in the outbox",
+            self.mails.pending as f64,
+        );
+        let waiting_ms = self.mails.oldest_at.map_or(0, |written| self.now - written);
+        page.gauge(
+            "mail_wait_seconds",
+            "For how long the first of them has waited",
+            waiting_ms.max(0) as f64 / 1000.0,
         );
     }
 }

@@ -3,6 +3,8 @@
 use super::page::Page;
 use super::sync::{self, SyncCounts};
 use crate::worker::Worker;
+use crate::worker::check::CheckCounts;
+use crate::worker::mail::MailCounts;
 use crate::worker::queue::Kind;
 use prometheus_client::metrics::counter::Counter;
 use shared::domain::breaker::State;
@@ -17,6 +19,8 @@ pub struct WorkerCounts {
     pub export_rows: Counter,
     pub callbacks: CallbackCounts,
     pub sync: SyncCounts,
+    pub checks: CheckCounts,
+    pub mails: MailCounts,
     /// Tasks of dead workers that this one moved.
     pub rescued: Counter,
 }
@@ -104,6 +108,22 @@ pub(super) fn write(page: &mut Page, worker: &Worker) {
         ],
     );
     sync::write(page, &counts.sync);
+    page.counters(
+        "check",
+        "Looks of this worker at drive links, by what the drive said",
+        "verdict",
+        counts.checks.lines(),
+    );
+    page.counters(
+        "mail",
+        "Tries of this worker to send a mail",
+        "outcome",
+        [
+            ("sent", counts.mails.sent.get()),
+            ("retried", counts.mails.retried.get()),
+            ("failed", counts.mails.failed.get()),
+        ],
+    );
     page.counter(
         "tasks_rescued",
         "Tasks of dead workers that this one put back or buried",

@@ -6,8 +6,8 @@ use shared::domain::egress::AllowList;
 use shared::domain::forwarded::TrustedProxies;
 use shared::domain::schedule::Schedule;
 use shared::limits::{
-    CONNECTIONS_MAX, METRICS_TOKEN_BYTES_MIN, REFUND_WINDOW_S_MAX, SYNC_BYTES_MAX, SYNC_BYTES_MIN,
-    SYNC_ROWS_MAX,
+    CONNECTIONS_MAX, DRIVE_CALLS_PER_S_MAX, METRICS_TOKEN_BYTES_MIN, RECHECK_S_MAX,
+    REFUND_WINDOW_S_MAX, SYNC_BYTES_MAX, SYNC_BYTES_MIN, SYNC_ROWS_MAX,
 };
 
 impl Settings {
@@ -78,6 +78,7 @@ impl Settings {
             self.market.refund_window_s <= REFUND_WINDOW_S_MAX,
             &format!("market.refund_window_s: is at most {REFUND_WINDOW_S_MAX}"),
         );
+        self.check_sharing(&mut require);
         let kids = &self.files.kids;
         require(
             kids.is_empty() || FileKeys::parse(kids).is_ok(),
@@ -152,6 +153,47 @@ impl Settings {
         require(site.interval_s != Some(0), "site.interval_s: is at least 1");
         if let Err(error) = Schedule::new(site.interval_s, &site.times) {
             require(false, &format!("site.times: {}", error.message));
+        }
+    }
+}
+
+impl Settings {
+    fn check_sharing(&self, require: &mut impl FnMut(bool, &str)) {
+        let drives = &self.drives;
+        for (name, seconds) in [
+            ("market.recheck_after_s", self.market.recheck_after_s.into()),
+            ("drives.bad_interval_s", drives.bad_interval_s),
+        ] {
+            let rule = format!("{name}: is between 1 and {RECHECK_S_MAX}");
+            require((1..=RECHECK_S_MAX).contains(&seconds), &rule);
+        }
+        for (name, base) in [
+            ("drives.aliyun_base", &drives.aliyun_base),
+            ("drives.baidu_base", &drives.baidu_base),
+        ] {
+            let is_base = url::Url::parse(base).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none()
+            });
+            require(is_base, &format!("{name}: is an http or https URL"));
+        }
+        require(
+            (1..=DRIVE_CALLS_PER_S_MAX).contains(&drives.calls_per_s),
+            &format!("drives.calls_per_s: is between 1 and {DRIVE_CALLS_PER_S_MAX}"),
+        );
+        let smtp = &self.smtp;
+        for (section, initial, max) in [
+            ("drives", drives.backoff_initial_ms, drives.backoff_max_ms),
+            ("smtp", smtp.backoff_initial_ms, smtp.backoff_max_ms),
+        ] {
+            let rule = format!("{section}.backoff_initial_ms: is not negative");
+            require(initial >= 0, &rule);
+            let rule =
+                format!("{section}.backoff_max_ms: is at least {section}.backoff_initial_ms");
+            require(max >= initial, &rule);
+        }
+        // What is wrong is not shown: the URL holds a password.
+        if let Err(problem) = crate::worker::mail::Outgoing::new(&self.smtp) {
+            require(false, problem);
         }
     }
 }

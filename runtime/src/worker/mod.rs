@@ -1,6 +1,6 @@
 //! The native worker: what runs long or touches the disk. Each duty is a loop in a file of its own:
 //! `queue` claims and runs tasks (`video`, `export`), `callbacks` tells projects what became of theirs, `sync` exchanges rows
-//! between sites and cloud, `lease` extends claims and notices lost ones, `rescue` puts tasks of dead
+//! between sites and cloud, `check` asks drives about links, `mail` sends what is in the outbox, `lease` extends claims and notices lost ones, `rescue` puts tasks of dead
 //! workers back, `clean` removes files whose time is over, `sweep` looks for what rows and disk say of each
 //! other, `release` makes earnings the sellers' own, `disk` watches how full it is, `changes` tells WebSockets what happened elsewhere, `beat` tells
 //! admins how this worker is, `update` brings tools to the version that they ask for. They share the [`Worker`] and hand over through rows.
@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod beat;
 pub mod callbacks;
 pub mod changes;
+pub mod check;
 pub mod clean;
 pub mod cookies;
 pub mod delivery;
@@ -18,6 +19,7 @@ pub mod finish;
 pub mod http;
 pub mod hub;
 pub mod lease;
+pub mod mail;
 pub mod proxies;
 pub mod queue;
 pub mod release;
@@ -40,6 +42,7 @@ use proxies::Proxies;
 use queue::Kind;
 use shared::auth::callback::CallbackKey;
 use shared::auth::signature::FileKeys;
+use shared::domain::drive::Drive;
 use shared::domain::egress::AllowList;
 use shared::store::Database;
 use shared::store::queue::Held;
@@ -71,6 +74,9 @@ pub struct Worker {
     pub proxies: Proxies,
     /// For the sources and callbacks of exports.
     pub client: Client,
+    pub drives: check::Drives,
+    /// `None`: mail waits.
+    pub outgoing: Option<mail::Outgoing>,
     pub disk: Disk,
     pub delivery: Delivery,
     pub counts: WorkerCounts,
@@ -99,6 +105,8 @@ impl Worker {
             callback_key: CallbackKey::from_setting(&settings.keys.callbacks)?,
             proxies: Proxies::new(&settings)?,
             client: Client::new(Door::new(AllowList::parse(&settings.egress.allow)?)),
+            drives: check::Drives::new(&settings)?,
+            outgoing: mail::Outgoing::new(&settings.smtp).map_err(anyhow::Error::msg)?,
             disk: Disk::new(&settings.data_dir),
             delivery: Delivery::new(&settings.delivery),
             counts: WorkerCounts::default(),
@@ -120,6 +128,10 @@ impl Worker {
         self.tasks.spawn(queue::run(self.clone(), Kind::Video));
         self.tasks.spawn(queue::run(self.clone(), Kind::Export));
         self.tasks.spawn(callbacks::run(self.clone()));
+        for drive in Drive::ALL {
+            self.tasks.spawn(check::run(self.clone(), drive));
+        }
+        self.tasks.spawn(mail::run(self.clone()));
         self.tasks.spawn(sync::business::run(self.clone()));
         self.tasks.spawn(sync::load::run(self.clone()));
         self.tasks.spawn(sync::site::run(self.clone()));

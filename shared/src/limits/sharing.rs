@@ -42,3 +42,28 @@ pub const RELEASE_ORDERS_MAX: i64 = 200;
 pub const AUDIT_PAGE: i64 = 500;
 /// Differences that the audit lists; the rest is counted.
 pub const AUDIT_DIFFERENCES_MAX: usize = 1_000;
+/// The longest time until a link is checked again, and between two `bad`, seconds: a year.
+pub const RECHECK_S_MAX: u64 = 365 * 24 * 3600;
+/// Calls to one drive a second.
+pub const DRIVE_CALLS_PER_S_MAX: u32 = 1000;
+/// One call to a drive, seconds, and its answer, bytes.
+pub const DRIVE_CALL_S_MAX: u64 = 20;
+pub const DRIVE_ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Entries of a folder that are asked for at once.
+pub const DRIVE_PAGE_ENTRIES: usize = 100;
+/// Checks of one drive that a worker has under way, and how many calls and seconds one may take.
+pub const CHECKS_AT_ONCE: i64 = 4;
+pub const CHECK_CALLS_MAX: usize = 1_000;
+pub const CHECK_S_MAX: u64 = 1_200;
+/// How long a claim of a check holds without being extended, milliseconds.
+pub const CHECK_LEASE_MS: i64 = 60_000;
+/// Tries at a check before it ends as uncertain.
+pub const CHECK_TRIES: i64 = 6;
+/// Mails that a worker sends side by side.
+pub const MAILS_AT_ONCE: i64 = 8;
+/// One try to send a mail, seconds.
+pub const MAIL_S_MAX: u64 = 15;
+/// Tries before a mail is dead; with the default waits two days.
+pub const MAIL_TRIES: i64 = 24;
+/// How long a mail stays in the outbox's history, milliseconds.
+pub const MAIL_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;

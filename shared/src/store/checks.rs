@@ -1,0 +1,277 @@
+//! Checks of links (SH-9). A row is a check that is pending, so there is at most one of a resource. A worker claims
+//! it, asks the drive, writes what it found to the resource and then ends the row or puts it back. Both statements
+//! want the claim; the first one also wants the link that was asked for, so that an answer about another link, or
+//! of a worker that lost the claim, is void. A worker that dies between the two leaves a check that is made again.
+
+use super::{Database, Dialect};
+use crate::domain::check::Verdict;
+use crate::domain::drive::Drive;
+use crate::error::Result;
+
+/// A check that this worker makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub resource_id: String,
+    /// Counts from 1, and tells this claim from others.
+    pub attempt: i64,
+}
+
+/// What is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    pub link_id: String,
+    pub directory_id: String,
+}
+
+/// A tree that the resource is to point to; it stands already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTree<'a> {
+    pub directory_id: &'a str,
+    /// Bytes.
+    pub total_size: i64,
+}
+
+/// Asks for a check of a resource that was not checked since `stale_before`; false where one is pending, or none
+/// is due, or there is no such resource that everybody may see.
+pub async fn request(
+    database: &dyn Database,
+    resource_id: &str,
+    stale_before: i64,
+    now: i64,
+) -> Result<bool> {
+    let added = database
+        .execute(
+            "INSERT INTO checks (resource_id, drive, run_at, created_at) \
+             SELECT resource_id, drive, CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM resources \
+             WHERE resource_id = $1 AND (last_check_at IS NULL OR last_check_at < $2) \
+               AND deleted_at IS NULL AND state IN ('ok', 'invalidated') \
+             ON CONFLICT (resource_id) DO NOTHING",
+            &[resource_id.into(), stale_before.into(), now.into()],
+        )
+        .await?;
+    Ok(added == 1)
+}
+
+/// Claims up to `limit` checks of a drive that are due, or whose worker let the lease end.
+pub async fn claim(
+    database: &dyn Database,
+    drive: Drive,
+    worker_id: &str,
+    now: i64,
+    lease_expires_at: i64,
+    limit: i64,
+) -> Result<Vec<Claim>> {
+    // SQLite has one writer, so the sub-select is stable; on PostgreSQL each worker passes over what another
+    // is claiming.
+    let lock = match database.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "FOR UPDATE SKIP LOCKED",
+    };
+    let sql = format!(
+        "UPDATE checks SET attempt = attempt + 1, lease_owner = $2, lease_expires_at = $4 \
+         WHERE resource_id IN (SELECT resource_id FROM checks \
+           WHERE drive = $1 AND run_at <= $3 AND (lease_expires_at IS NULL OR lease_expires_at <= $3) \
+           ORDER BY run_at LIMIT $5 {lock}) RETURNING resource_id, attempt"
+    );
+    let parameters = [
+        drive.as_str().into(),
+        worker_id.into(),
+        now.into(),
+        lease_expires_at.into(),
+        limit.into(),
+    ];
+    let rows = database.query(&sql, &parameters).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Claim {
+                resource_id: row.get("resource_id")?,
+                attempt: row.get("attempt")?,
+            })
+        })
+        .collect()
+}
+
+/// What the claimed check is about.
+pub async fn subject(database: &dyn Database, resource_id: &str) -> Result<Option<Subject>> {
+    let rows = database
+        .query(
+            "SELECT link_id, directory_id FROM resources WHERE resource_id = $1 AND deleted_at IS NULL",
+            &[resource_id.into()],
+        )
+        .await?;
+    rows.first()
+        .map(|row| {
+            Ok(Subject {
+                link_id: row.get("link_id")?,
+                directory_id: row.get("directory_id")?,
+            })
+        })
+        .transpose()
+}
+
+/// The claim, as a condition on `checks`: parameters 1 to 3.
+const HELD: &str = "resource_id = $1 AND lease_owner = $2 AND attempt = $3";
+
+/// Holds a claim for longer; false when it is lost.
+pub async fn extend(
+    database: &dyn Database,
+    claim: &Claim,
+    worker_id: &str,
+    lease_expires_at: i64,
+) -> Result<bool> {
+    let sql = format!("UPDATE checks SET lease_expires_at = $4 WHERE {HELD}");
+    let parameters = [
+        claim.resource_id.as_str().into(),
+        worker_id.into(),
+        claim.attempt.into(),
+        lease_expires_at.into(),
+    ];
+    Ok(database.execute(&sql, &parameters).await? == 1)
+}
+
+/// Ends the pending check.
+pub async fn finish(database: &dyn Database, claim: &Claim, worker_id: &str) -> Result<bool> {
+    let sql = format!("DELETE FROM checks WHERE {HELD}");
+    let parameters = [
+        claim.resource_id.as_str().into(),
+        worker_id.into(),
+        claim.attempt.into(),
+    ];
+    Ok(database.execute(&sql, &parameters).await? == 1)
+}
+
+/// Puts the check back until `run_at`; `attempts` of it count.
+pub async fn postpone(
+    database: &dyn Database,
+    claim: &Claim,
+    worker_id: &str,
+    attempts: i64,
+    run_at: i64,
+) -> Result<bool> {
+    let sql = format!(
+        "UPDATE checks SET attempt = $4, run_at = $5, lease_owner = NULL, lease_expires_at = NULL WHERE {HELD}"
+    );
+    let parameters = [
+        claim.resource_id.as_str().into(),
+        worker_id.into(),
+        claim.attempt.into(),
+        attempts.into(),
+        run_at.into(),
+    ];
+    Ok(database.execute(&sql, &parameters).await? == 1)
+}
+
+/// Gives back what a worker that stops has claimed; it counts as no attempt.
+pub async fn release(database: &dyn Database, drive: Drive, worker_id: &str) -> Result<u64> {
+    database
+        .execute(
+            "UPDATE checks SET attempt = attempt - 1, lease_owner = NULL, lease_expires_at = NULL \
+             WHERE drive = $1 AND lease_owner = $2",
+            &[drive.as_str().into(), worker_id.into()],
+        )
+        .await
+}
+
+/// The same condition on `resources`, with the link that was asked for: parameters 1 to 4.
+const ASKED: &str = "resource_id = $1 AND link_id = $4 AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM checks \
+     WHERE checks.resource_id = resources.resource_id AND lease_owner = $2 AND attempt = $3)";
+
+/// The share opened: the resource lives, and what is invalidated comes back. With a tree the index follows.
+pub async fn record_ok(
+    database: &dyn Database,
+    claim: &Claim,
+    worker_id: &str,
+    link_id: &str,
+    tree: Option<NewTree<'_>>,
+    now: i64,
+) -> Result<bool> {
+    let sql = format!(
+        "UPDATE resources SET last_check_at = $5, verdict = 'ok', bad_at = NULL, \
+           state = CASE state WHEN 'invalidated' THEN 'ok' ELSE state END, \
+           updated_at = CASE WHEN state = 'invalidated' OR CAST($6 AS TEXT) IS NOT NULL THEN $5 ELSE updated_at END, \
+           version = version + CASE WHEN CAST($6 AS TEXT) IS NULL THEN 0 ELSE 1 END, \
+           directory_id = coalesce($6, directory_id), total_size = coalesce($7, total_size) \
+         WHERE {ASKED}"
+    );
+    let parameters = [
+        claim.resource_id.as_str().into(),
+        worker_id.into(),
+        claim.attempt.into(),
+        link_id.into(),
+        now.into(),
+        tree.as_ref().map(|tree| tree.directory_id).into(),
+        tree.as_ref().map(|tree| tree.total_size).into(),
+    ];
+    Ok(database.execute(&sql, &parameters).await? == 1)
+}
+
+/// The drive says that the share is gone. The first time that is noted; when it still says so `interval_ms` later,
+/// a resource that is for sale is invalidated. Returns when it was said first; `None`: the answer is void.
+pub async fn record_bad(
+    database: &dyn Database,
+    claim: &Claim,
+    worker_id: &str,
+    link_id: &str,
+    interval_ms: i64,
+    now: i64,
+) -> Result<Option<i64>> {
+    let sql = format!(
+        "UPDATE resources SET last_check_at = $5, verdict = 'bad', bad_at = coalesce(bad_at, $5), \
+           updated_at = CASE WHEN state = 'ok' AND bad_at <= $6 THEN $5 ELSE updated_at END, \
+           state = CASE WHEN state = 'ok' AND bad_at <= $6 THEN 'invalidated' ELSE state END \
+         WHERE {ASKED} RETURNING bad_at"
+    );
+    let parameters = [
+        claim.resource_id.as_str().into(),
+        worker_id.into(),
+        claim.attempt.into(),
+        link_id.into(),
+        now.into(),
+        (now - interval_ms).into(),
+    ];
+    let rows = database.query(&sql, &parameters).await?;
+    rows.first().map(|row| row.get("bad_at")).transpose()
+}
+
+/// The check said nothing of whether the share lives. Where it came to no answer at all (`uncertain`), the last
+/// check stays the one before, and another may be asked for.
+pub async fn record_unknown(
+    database: &dyn Database,
+    claim: &Claim,
+    worker_id: &str,
+    link_id: &str,
+    verdict: Verdict,
+    now: i64,
+) -> Result<bool> {
+    let checked_at = (verdict != Verdict::Uncertain).then_some(now);
+    let sql = format!(
+        "UPDATE resources SET verdict = $5, last_check_at = coalesce($6, last_check_at) WHERE {ASKED}"
+    );
+    let parameters = [
+        claim.resource_id.as_str().into(),
+        worker_id.into(),
+        claim.attempt.into(),
+        link_id.into(),
+        verdict.as_str().into(),
+        checked_at.into(),
+    ];
+    Ok(database.execute(&sql, &parameters).await? == 1)
+}
+
+/// How many checks are pending, by drive.
+pub async fn pending(database: &dyn Database) -> Result<Vec<(Drive, i64)>> {
+    let rows = database
+        .query(
+            "SELECT drive, COUNT(*) AS count FROM checks GROUP BY drive",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                Drive::parse(&row.get::<String>("drive")?)?,
+                row.get("count")?,
+            ))
+        })
+        .collect()
+}
