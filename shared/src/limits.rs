@@ -1,10 +1,12 @@
 //! Every limit with its unit, in one place; those of the files that exports make are in [`sheet`], those of what
 //! data sync carries in [`sync`].
 
+mod search;
 mod sharing;
 mod sheet;
 mod sync;
 
+pub use search::*;
 pub use sharing::*;
 pub use sheet::*;
 pub use sync::*;

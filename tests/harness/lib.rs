@@ -5,6 +5,7 @@ mod answer;
 mod app;
 mod business;
 mod caller;
+pub mod catalogue;
 mod chance;
 mod chaos;
 mod clips;

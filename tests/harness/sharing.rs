@@ -51,6 +51,14 @@ impl Caller<'_> {
             .await
     }
 
+    /// A search with these further parameters, such as `&drive=baidu`.
+    pub async fn search(&self, q: &str, parameters: &str) -> Answer {
+        let url = reqwest::Url::parse_with_params("http://host", &[("q", q)]).expect("a URL");
+        let query = url.query().unwrap_or_default();
+        self.get(&format!("/api/v1/search?{query}{parameters}"))
+            .await
+    }
+
     pub async fn report(&self, resource_id: &str, reason: &str) -> Answer {
         let path = format!("/api/v1/resources/{resource_id}/report");
         self.post(&path, &json!({ "reason": reason })).await

@@ -6,3 +6,4 @@ mod market;
 mod payments;
 mod resources;
 mod reviews;
+mod search;

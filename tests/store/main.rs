@@ -14,6 +14,7 @@ mod projects;
 mod queue;
 mod queue_model;
 mod quotas;
+mod search;
 mod sites;
 mod standings;
 mod sync;

@@ -7,7 +7,7 @@ use shared::spin::caller::authenticate_admin;
 use shared::spin::http::{Answer, Call, log_change};
 use shared::spin::now_ms;
 use shared::store::reviews::{self, Kind, Review, State};
-use shared::store::{directories, resources};
+use shared::store::{directories, documents, resources};
 use shared::wire::envelope::List;
 use shared::wire::resource::ResourceAnswer;
 use shared::wire::review::{DecisionRequest, ReviewItem};
@@ -53,6 +53,8 @@ pub async fn one(call: &mut Call, id: &str) -> Result<Answer> {
             let message = "This review was decided already.";
             return Err(Error::new(Code::Conflict, message));
         }
+        // Found at once; what fails here, the worker's duty does within half a second.
+        drop(documents::index(database, &review.resource_id).await);
         let subject = json!({
             "review_id": id,
             "kind": review.kind.as_str(),

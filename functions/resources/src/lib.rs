@@ -9,7 +9,7 @@ use shared::spin::http::{Answer, Call, answer};
 use shared::spin::{new_id, now_ms};
 use shared::store::resources::{self, Change, NewResource, Resource};
 use shared::store::users::User;
-use shared::store::{directories, links, reviews};
+use shared::store::{directories, documents, links, reviews};
 use shared::wire::envelope::List;
 use shared::wire::resource::{ReportAnswer, ReportRequest, ResourceAnswer, ResourceRequest};
 use shared::{Code, Error, Result};
@@ -129,6 +129,8 @@ async fn change(call: &mut Call, id: &str) -> Result<Answer> {
     if !resources::change(database, &before.resource_id, &user.user_id, &change).await? {
         return Err(Error::not_found("resource"));
     }
+    // What fails here, the worker's duty does within half a second.
+    drop(documents::index(database, &before.resource_id).await);
     let resource = find(call, &before.resource_id).await?;
     Answer::ok(&shown(call, resource, Some(&user)).await?)
 }

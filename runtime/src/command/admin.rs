@@ -1,6 +1,6 @@
 //! `wharf admin create`: the first admin comes from here, never from a default password (ID-7).
 //! `wharf admin project`: [`super::project`]; `wharf admin site-code`: [`super::site`]; `wharf admin audit`:
-//! [`super::audit`].
+//! [`super::audit`]. `wharf admin reindex`: SH-11.
 
 use super::{audit, parts, project, site};
 use crate::clock::now_ms;
@@ -8,6 +8,7 @@ use crate::settings::Flags;
 use anyhow::{Context, bail};
 use shared::auth::{password, secret};
 use shared::domain::account::{Audience, Email, Password, Role, nickname};
+use shared::store::documents;
 use shared::store::users::{self, User};
 use std::io::{BufRead, IsTerminal};
 
@@ -37,6 +38,8 @@ pub enum Command {
     },
     /// Recompute every balance of the ledger from its entries and say what differs
     Audit,
+    /// Build the search index anew; what is there serves meanwhile
+    Reindex,
 }
 
 pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<()> {
@@ -49,6 +52,7 @@ pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<
         Command::Project(command) => project::run(flags, command, json).await,
         Command::SiteCode { name, group } => site::make_code(flags, name, group).await,
         Command::Audit => audit::run(flags, json).await,
+        Command::Reindex => reindex(flags).await,
     }
 }
 
@@ -96,6 +100,18 @@ async fn create(
             println!("Password (shown once): {password}");
         }
     }
+    Ok(())
+}
+
+/// Marks every resource; the worker's duty `index` does the rest.
+async fn reindex(flags: &Flags) -> anyhow::Result<()> {
+    let settings = parts::settings(flags)?;
+    let handle = parts::database(&settings).await?;
+    let mut from = Some(0);
+    while let Some(number) = from {
+        from = documents::reindex(&*handle.database(), number).await?;
+    }
+    println!("The worker builds the search index anew.");
     Ok(())
 }
 

@@ -18,6 +18,7 @@ pub mod export;
 pub mod finish;
 pub mod http;
 pub mod hub;
+pub mod index;
 pub mod lease;
 pub mod mail;
 pub mod proxies;
@@ -135,6 +136,7 @@ impl Worker {
         self.tasks.spawn(sync::business::run(self.clone()));
         self.tasks.spawn(sync::load::run(self.clone()));
         self.tasks.spawn(sync::site::run(self.clone()));
+        self.tasks.spawn(index::run(self.clone()));
         self.tasks.spawn(lease::run(self.clone()));
         self.tasks.spawn(rescue::run(self.clone()));
         self.tasks.spawn(clean::run(self.clone()));

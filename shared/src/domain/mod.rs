@@ -33,6 +33,7 @@ pub mod record;
 pub mod request_id;
 pub mod resource;
 pub mod schedule;
+pub mod search;
 pub mod site;
 pub mod source;
 pub mod style;

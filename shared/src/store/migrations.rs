@@ -49,6 +49,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0006_sharing.sql"),
         postgres: include_str!("migrations/postgres/0006_sharing.sql"),
     },
+    Migration {
+        number: 7,
+        name: "search",
+        sqlite: include_str!("migrations/sqlite/0007_search.sql"),
+        postgres: include_str!("migrations/postgres/0007_search.sql"),
+    },
 ];
 
 impl Migration {

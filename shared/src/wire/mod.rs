@@ -24,6 +24,7 @@ pub mod quota;
 pub mod record;
 pub mod resource;
 pub mod review;
+pub mod search;
 pub mod site;
 pub mod source;
 pub mod task;
