@@ -59,6 +59,11 @@ impl Caller<'_> {
             .await
     }
 
+    pub async fn recheck(&self, resource_id: &str) -> Answer {
+        let path = format!("/api/v1/resources/{resource_id}/recheck");
+        self.send(Method::POST, &path, |request| request).await
+    }
+
     pub async fn report(&self, resource_id: &str, reason: &str) -> Answer {
         let path = format!("/api/v1/resources/{resource_id}/report");
         self.post(&path, &json!({ "reason": reason })).await

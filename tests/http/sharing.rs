@@ -7,3 +7,4 @@ mod payments;
 mod resources;
 mod reviews;
 mod search;
+mod secrets;

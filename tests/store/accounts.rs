@@ -4,6 +4,7 @@ use crate::{NOW, both, id};
 use shared::Code;
 use shared::domain::account::{Audience, Role};
 use shared::limits::{LOGIN_WINDOW_S, REFRESH_TOKEN_S};
+use shared::store::accounts;
 use shared::store::sessions::{self, Rotation};
 use shared::store::users::{self, User};
 use shared::store::{Database, logins};
@@ -56,20 +57,22 @@ async fn an_address_is_taken_once_in_each_realm() {
 }
 
 #[tokio::test]
-async fn a_nickname_can_change() {
+async fn a_profile_changes_by_what_is_given() {
     for fixture in both().await {
         let database = &*fixture.database;
         let (user, _) = with_session(database, "n@example.com").await;
-        let changed = users::set_nickname(database, &user.user_id, "昵称", NOW + 1).await;
-        assert_eq!(changed.unwrap().unwrap().nickname, "昵称");
-        let found = users::find(database, &user.user_id).await.unwrap().unwrap();
-        assert_eq!(found.nickname, "昵称");
-        assert!(
-            users::set_nickname(database, &id(), "x", NOW)
+        let id = user.user_id.as_str();
+        for (nickname, bio, wanted) in [
+            (Some("昵称"), None, ("昵称", "")),
+            (None, Some("about me"), ("昵称", "about me")),
+            (Some("Ada"), Some(""), ("Ada", "")),
+        ] {
+            users::set_profile(database, id, nickname, bio, NOW)
                 .await
-                .unwrap()
-                .is_none()
-        );
+                .unwrap();
+            let account = accounts::find(database, id, NOW).await.unwrap().unwrap();
+            assert_eq!((&*account.nickname, &*account.bio), wanted);
+        }
     }
 }
 

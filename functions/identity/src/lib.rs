@@ -9,6 +9,7 @@ use shared::spin::client;
 use shared::spin::http::{Answer, Call, answer};
 use shared::spin::login::{check_password, open_session, tokens};
 use shared::spin::{new_id, now_ms, variable};
+use shared::store::accounts;
 use shared::store::sessions::{self, Rotation};
 use shared::store::users::{self, User};
 use shared::wire::account::{
@@ -101,19 +102,23 @@ async fn logout(call: &mut Call) -> Result<Answer> {
 
 async fn profile(call: &mut Call) -> Result<Answer> {
     call.allow(&[Method::GET, Method::PUT])?;
-    let mut user = authenticate(call, Audience::Users).await?;
+    let user = authenticate(call, Audience::Users).await?;
+    let now = now_ms();
     if call.method == Method::PUT {
         let request: ProfileRequest = call.json().await?;
-        let name = nickname(Some(&request.nickname), &Email::parse(&user.email)?)?;
-        user = users::set_nickname(call.database().await?, &user.user_id, &name, now_ms())
-            .await?
-            .ok_or_else(token::bad_token)?;
+        let (name, bio) = request.change(&Email::parse(&user.email)?)?;
+        let database = call.database().await?;
+        let (name, bio) = (name.as_deref(), bio.as_deref());
+        users::set_profile(database, &user.user_id, name, bio, now).await?;
     }
+    let account = accounts::find(call.database().await?, &user.user_id, now).await?;
+    let account = account.ok_or_else(token::bad_token)?;
     Answer::ok(&ProfileAnswer {
         user_id: user.user_id,
         email: user.email,
-        nickname: user.nickname,
-        role: user.role.as_str(),
+        nickname: account.nickname,
+        bio: account.bio,
+        role: account.role.as_str(),
         created_at: rfc3339(user.created_at),
     })
 }

@@ -1,4 +1,5 @@
-//! Routes: `/api/v1/resources`, `/api/v1/resources/:id`, `/api/v1/resources/:id/report`.
+//! Routes: `/api/v1/resources`, `/api/v1/resources/:id`, `/api/v1/resources/:id/recheck`,
+//! `/api/v1/resources/:id/report`, `/api/v1/users/:id`.
 
 use shared::auth::secret::sha256;
 use shared::domain::account::Audience;
@@ -6,15 +7,18 @@ use shared::domain::page::Page;
 use shared::domain::resource::{State, reason};
 use shared::spin::caller::{authenticate, authenticate_if_any};
 use shared::spin::http::{Answer, Call, answer};
-use shared::spin::{new_id, now_ms};
+use shared::spin::{new_id, now_ms, number};
 use shared::store::resources::{self, Change, NewResource, Resource};
 use shared::store::users::User;
-use shared::store::{directories, documents, links, reviews};
+use shared::store::{accounts, checks, directories, documents, links, reviews};
 use shared::wire::envelope::List;
-use shared::wire::resource::{ReportAnswer, ReportRequest, ResourceAnswer, ResourceRequest};
+use shared::wire::resource::{
+    PublicProfile, RecheckAnswer, ReportAnswer, ReportRequest, ResourceAnswer, ResourceRequest,
+};
 use shared::{Code, Error, Result};
 use spin_sdk::http::{IntoResponse, Method, Request};
 use spin_sdk::http_service;
+use uuid::Uuid;
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -23,11 +27,13 @@ async fn handle(request: Request) -> impl IntoResponse {
 
 async fn route(call: &mut Call) -> Result<Answer> {
     let segments = call.segments();
-    let path: Vec<&str> = segments.iter().skip(3).map(String::as_str).collect();
+    let path: Vec<&str> = segments.iter().skip(2).map(String::as_str).collect();
     match path.as_slice() {
-        [] => all(call).await,
-        [id] => one(call, id).await,
-        [id, "report"] => report(call, id).await,
+        ["resources"] => all(call).await,
+        ["resources", id] => one(call, id).await,
+        ["resources", id, "recheck"] => recheck(call, id).await,
+        ["resources", id, "report"] => report(call, id).await,
+        ["users", id] => profile(call, id).await,
         _ => Err(Error::not_found("route")),
     }
 }
@@ -143,6 +149,30 @@ async fn delete(call: &mut Call, id: &str) -> Result<Answer> {
         true => Answer::done(),
         false => Err(Error::not_found("resource")),
     }
+}
+
+/// Asks for a check where the last one is old; a client does that when it sees one (SH-9).
+async fn recheck(call: &mut Call, id: &str) -> Result<Answer> {
+    call.allow(&[Method::POST])?;
+    authenticate(call, Audience::Users).await?;
+    let resource = find(call, id).await?;
+    if !resource.is_public() {
+        return Err(Error::not_found("resource"));
+    }
+    let age_ms = 1000 * number::<i64>("market_recheck_after_s").await?;
+    let (id, now) = (resource.resource_id, now_ms());
+    let requested = checks::request(call.database().await?, &id, now - age_ms, now).await?;
+    let check_pending = requested || resource.is_check_pending;
+    Answer::json(202, &RecheckAnswer { check_pending })
+}
+
+/// Who somebody is to others.
+async fn profile(call: &mut Call, id: &str) -> Result<Answer> {
+    call.allow(&[Method::GET])?;
+    let id = Uuid::try_parse(id).map_err(|_| Error::invalid("user_id", "This is not an id."))?;
+    let found = accounts::find(call.database().await?, &id.to_string(), now_ms()).await?;
+    let account = found.ok_or_else(|| Error::not_found("user"))?;
+    Answer::ok(&PublicProfile::new(account))
 }
 
 async fn report(call: &mut Call, id: &str) -> Result<Answer> {

@@ -25,6 +25,16 @@ pub struct Account {
     pub sale_factor: Factor,
 }
 
+impl Account {
+    /// What this user would pay for something of this price (SH-3).
+    pub fn cost_of(&self, price: Coins) -> Coins {
+        match self.role {
+            Role::Vip => Coins::default(),
+            _ => self.buy_factor.times(price),
+        }
+    }
+}
+
 /// The level of a user (ID-5) from rows `u` of `users` and `a` of `accounts`, which may be absent: who has paid for
 /// being VIP is, until it ends at a time after the parameter `now`.
 pub(super) fn role_now(now: &str) -> String {

@@ -83,19 +83,22 @@ pub async fn find(database: &dyn Database, user_id: &str) -> Result<Option<User>
     rows.first().map(user_from).transpose()
 }
 
-pub async fn set_nickname(
+/// What a user says of themselves; `None` leaves it.
+pub async fn set_profile(
     database: &dyn Database,
     user_id: &str,
-    nickname: &str,
+    nickname: Option<&str>,
+    bio: Option<&str>,
     now: i64,
-) -> Result<Option<User>> {
-    let sql = format!(
-        "UPDATE users SET nickname = $2, updated_at = $3 WHERE user_id = $1 RETURNING {COLUMNS}"
-    );
-    let rows = database
-        .query(&sql, &[user_id.into(), nickname.into(), now.into()])
+) -> Result<()> {
+    database
+        .execute(
+            "UPDATE users SET nickname = COALESCE($2, nickname), bio = COALESCE($3, bio), updated_at = $4 \
+             WHERE user_id = $1",
+            &[user_id.into(), nickname.into(), bio.into(), now.into()],
+        )
         .await?;
-    rows.first().map(user_from).transpose()
+    Ok(())
 }
 
 /// Replaces the password and revokes all sessions in one statement (ID-2), only where `old_hash` is still

@@ -1,5 +1,9 @@
 //! Register, login, refresh, profile, password.
 
+use crate::domain::account::{Email, nickname};
+use crate::domain::resource::lines;
+use crate::error::{Error, Result};
+use crate::limits::USER_BIO_CHARS_MAX;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
@@ -21,9 +25,31 @@ pub struct RefreshRequest {
     pub refresh_token: String,
 }
 
+/// `PUT /api/v1/auth/profile`; a field that is left out stays as it is.
 #[derive(Debug, Deserialize)]
 pub struct ProfileRequest {
-    pub nickname: String,
+    #[serde(default)]
+    nickname: Option<String>,
+    #[serde(default)]
+    bio: Option<String>,
+}
+
+impl ProfileRequest {
+    /// Nickname and bio. Errors: 40001 naming the field; a request without both names `nickname`.
+    pub fn change(&self, email: &Email) -> Result<(Option<String>, Option<String>)> {
+        if self.nickname.is_none() && self.bio.is_none() {
+            return Err(Error::invalid(
+                "nickname",
+                "Neither nickname nor bio is given.",
+            ));
+        }
+        let name = |text: &str| nickname(Some(text), email);
+        let bio = |text: &str| lines("bio", text, USER_BIO_CHARS_MAX);
+        Ok((
+            self.nickname.as_deref().map(name).transpose()?,
+            self.bio.as_deref().map(bio).transpose()?,
+        ))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,6 +76,8 @@ pub struct ProfileAnswer {
     pub user_id: String,
     pub email: String,
     pub nickname: String,
+    /// What they write of themselves.
+    pub bio: String,
     pub role: &'static str,
     pub created_at: String,
 }

@@ -6,6 +6,7 @@ use crate::domain::directory::Directory;
 use crate::domain::drive::ShareLink;
 use crate::domain::resource::{bio, title};
 use crate::error::{Error, Result};
+use crate::store::accounts::Account;
 use crate::store::resources::Resource;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -110,6 +111,32 @@ impl ResourceRequest {
 pub struct Person {
     pub user_id: String,
     pub nickname: String,
+}
+
+/// Who somebody is to everybody: what they write of themselves, and how often what they sold came back.
+#[derive(Debug, Serialize)]
+pub struct PublicProfile {
+    pub user_id: String,
+    pub nickname: String,
+    pub bio: String,
+    pub buy_count: i64,
+    pub buy_return_count: i64,
+    pub sale_count: i64,
+    pub sale_return_count: i64,
+}
+
+impl PublicProfile {
+    pub fn new(account: Account) -> Self {
+        Self {
+            user_id: account.user_id,
+            nickname: account.nickname,
+            bio: account.bio,
+            buy_count: account.buy_count,
+            buy_return_count: account.buy_return_count,
+            sale_count: account.sale_count,
+            sale_return_count: account.sale_return_count,
+        }
+    }
 }
 
 /// A resource; `url` and `code` stand in the answers to its publisher and its buyers alone, of a free one in everybody's.

@@ -252,3 +252,56 @@ async fn one_key_makes_one_resource() {
     publish(other).await.refused(40902);
     assert_eq!(user.get("/api/v1/resources").await.ok()["total"], 1);
 }
+
+#[tokio::test]
+async fn others_see_who_somebody_is_and_a_client_may_ask_for_a_check() {
+    let (publisher, buyer) = (shared().user().await, shared().user().await);
+    let reviewer = shared().reviewer().await;
+    let change = json!({ "nickname": "Ada", "bio": "makes courses" });
+    let profile = publisher.put("/api/v1/auth/profile", &change).await.ok();
+    assert_eq!(
+        (&profile["nickname"], &profile["bio"]),
+        (&json!("Ada"), &json!("makes courses"))
+    );
+    let change = json!({ "bio": "x".repeat(501) });
+    publisher
+        .put("/api/v1/auth/profile", &change)
+        .await
+        .refused_field("bio");
+    let visitor = shared().anonymous();
+    let path = format!("/api/v1/users/{}", publisher.user_id);
+    let seen = visitor.get(&path).await.ok();
+    assert_eq!(
+        (&seen["nickname"], &seen["sale_count"]),
+        (&json!("Ada"), &json!(0))
+    );
+    assert!(seen.get("email").is_none(), "{seen:#}");
+    visitor
+        .get(&format!("/api/v1/users/{UNKNOWN_ID}"))
+        .await
+        .refused(40401);
+
+    let resource_id = publisher
+        .published(&publication("priced", "2.00"), &reviewer)
+        .await;
+    let seen = buyer.resource(&resource_id).await.ok();
+    assert_eq!(
+        (&seen["buy_cost"], &seen["bought"]),
+        (&json!("2.00"), &json!(false))
+    );
+    buyer.recharge("1").await;
+    buyer.buy(&resource_id, "2.00").await.ok_with(201);
+    let seen = buyer.resource(&resource_id).await.ok();
+    assert_eq!(
+        (&seen["bought"], &seen["code"]),
+        (&json!(true), &json!("q1w2"))
+    );
+
+    visitor.recheck(&resource_id).await.refused(40101);
+    buyer.recheck(UNKNOWN_ID).await.refused(40401);
+    // Its first check is under way: another one is not made.
+    assert_eq!(
+        buyer.recheck(&resource_id).await.ok_with(202)["check_pending"],
+        true
+    );
+}

@@ -1,9 +1,7 @@
 //! Buying (SH-3).
 
 use super::{COLUMNS, Order, lock, order_from, snapshot_of_resource, snapshot_of_user};
-use crate::domain::account::Role;
 use crate::domain::coins::Coins;
-use crate::domain::ledger::Factor;
 use crate::error::{Code, Error, Result};
 use crate::limits::IDEMPOTENCY_TRIES;
 use crate::store::accounts;
@@ -71,7 +69,7 @@ async fn insert(database: &dyn Database, order: &NewOrder) -> Result<Option<Orde
     rows.first().map(order_from).transpose()
 }
 
-/// A price times a factor is rounded half up, as [`Factor::times`] does. PostgreSQL reads what it waited for as it
+/// A price times a factor is rounded half up, as `Factor::times` of [`crate::domain::ledger`] does. PostgreSQL reads what it waited for as it
 /// then is; of two who buy at once the second so sees the counts and coins that the first left.
 fn statement(dialect: Dialect) -> String {
     let lock = lock(dialect);
@@ -173,11 +171,7 @@ async fn explain(database: &dyn Database, order: &NewOrder) -> Result<()> {
 async fn check_coins(database: &dyn Database, order: &NewOrder) -> Result<()> {
     let account = accounts::find(database, &order.buyer_id, order.now).await?;
     let account = account.ok_or_else(|| Error::internal("a user has no account"))?;
-    let factor = match account.role {
-        Role::Vip => Factor::from_hundredths(0),
-        _ => account.buy_factor,
-    };
-    let needed = factor.times(order.expected_price);
+    let needed = account.cost_of(order.expected_price);
     if needed <= account.available {
         return Ok(());
     }
