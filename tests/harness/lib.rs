@@ -15,6 +15,7 @@ mod drives;
 mod exports;
 pub mod figures;
 mod mailbox;
+pub mod market;
 mod media_routes;
 mod media_server;
 mod product;

@@ -3,6 +3,7 @@
 mod checks;
 mod mails;
 mod market;
+mod orders;
 mod payments;
 mod resources;
 mod reviews;

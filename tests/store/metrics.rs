@@ -131,7 +131,7 @@ async fn what_a_scrape_asks_for_comes_from_indexes() {
     metrics::ended_since(&explaining, "video", NOW)
         .await
         .unwrap();
-    quotas::by_level(&explaining, 1, levels).await.unwrap();
+    quotas::by_level(&explaining, 1, levels, NOW).await.unwrap();
     let plan = explaining.1.into_inner().unwrap();
     assert!(
         plan.iter()

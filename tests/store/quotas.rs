@@ -167,7 +167,9 @@ async fn the_use_of_a_level_is_held_against_the_limits_of_its_users() {
                 .unwrap();
         }
         let levels = Levels { user: 20, vip: 200 };
-        let used = quotas::by_level(database, day(NOW), levels).await.unwrap();
+        let used = quotas::by_level(database, day(NOW), levels, NOW)
+            .await
+            .unwrap();
         let of = |role: &str, used, limit| LevelUse {
             role: role.to_owned(),
             used,

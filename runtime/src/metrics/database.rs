@@ -54,7 +54,7 @@ impl Figures {
             now,
             backlog: overview::backlog(database, now).await?,
             ended: figures::ended_since(database, "video", now - HOUR_MS).await?,
-            quota: quotas::by_level(database, day(now), levels).await?,
+            quota: quotas::by_level(database, day(now), levels, now).await?,
             checks: checks::pending(database).await?,
             mails: mails::backlog(database).await?,
         })

@@ -10,6 +10,7 @@ mod release;
 
 use super::{Database, Dialect, Row, Value};
 use crate::domain::coins::Coins;
+use crate::domain::drive::ShareLink;
 use crate::domain::page::Page;
 use crate::error::{Error, Result};
 pub use buy::{NewOrder, buy};
@@ -97,15 +98,8 @@ pub async fn find(database: &dyn Database, order_id: &str) -> Result<Option<Orde
     rows.first().map(order_from).transpose()
 }
 
-/// What was bought: a share link and its extraction code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    pub url: String,
-    pub code: String,
-}
-
 /// The link that an order pays for, as it is now; none once it was refunded or the resource was taken down.
-pub async fn link(database: &dyn Database, order_id: &str) -> Result<Option<Link>> {
+pub async fn link(database: &dyn Database, order_id: &str) -> Result<Option<ShareLink>> {
     let rows = database
         .query(
             "SELECT l.url, l.code FROM orders o JOIN resources r ON r.resource_id = o.resource_id \
@@ -114,13 +108,11 @@ pub async fn link(database: &dyn Database, order_id: &str) -> Result<Option<Link
             &[order_id.into()],
         )
         .await?;
-    let link = |row: &Row| {
-        Ok(Link {
-            url: row.get("url")?,
-            code: row.get("code")?,
-        })
+    let Some(row) = rows.first() else {
+        return Ok(None);
     };
-    rows.first().map(link).transpose()
+    let (url, code): (String, String) = (row.get("url")?, row.get("code")?);
+    ShareLink::parse(&url, &code).map(Some)
 }
 
 /// Who looks at an order.

@@ -1,6 +1,7 @@
 //! How much of a day's quota is used (VA-11). Only the triggers of `tasks` write here: see
 //! [`super::tasks::submit`], [`super::queue::fail`] and [`super::users::change`].
 
+use super::accounts::role_now;
 use super::{Database, Value};
 use crate::domain::quota::Levels;
 use crate::error::Result;
@@ -57,17 +58,28 @@ impl LevelUse {
     }
 }
 
-/// The use of a day, by level.
-pub async fn by_level(database: &dyn Database, day: i64, levels: Levels) -> Result<Vec<LevelUse>> {
-    let rows = database
-        .query(
-            "SELECT u.role, CAST(SUM(q.used) AS BIGINT) AS used, CAST(SUM(COALESCE(u.daily_limit, \
-               CASE u.role WHEN 'vip' THEN CAST($3 AS BIGINT) ELSE CAST($2 AS BIGINT) END)) AS BIGINT) AS allowed \
-             FROM quotas q JOIN users u ON u.user_id = q.user_id \
-             WHERE q.day = $1 AND q.used > 0 GROUP BY u.role ORDER BY u.role",
-            &[day.into(), levels.user.into(), levels.vip.into()],
-        )
-        .await?;
+/// The use of a day, by the level that counts now.
+pub async fn by_level(
+    database: &dyn Database,
+    day: i64,
+    levels: Levels,
+    now: i64,
+) -> Result<Vec<LevelUse>> {
+    let role = role_now("$4");
+    let sql = format!(
+        "SELECT role, CAST(SUM(used) AS BIGINT) AS used, CAST(SUM(COALESCE(daily_limit, \
+           CASE role WHEN 'vip' THEN CAST($3 AS BIGINT) ELSE CAST($2 AS BIGINT) END)) AS BIGINT) AS allowed \
+         FROM (SELECT {role}, q.used, u.daily_limit FROM quotas q JOIN users u ON u.user_id = q.user_id \
+           LEFT JOIN accounts a ON a.user_id = u.user_id WHERE q.day = $1 AND q.used > 0) places \
+         GROUP BY role ORDER BY role"
+    );
+    let parameters = [
+        day.into(),
+        levels.user.into(),
+        levels.vip.into(),
+        now.into(),
+    ];
+    let rows = database.query(&sql, &parameters).await?;
     rows.iter()
         .map(|row| {
             Ok(LevelUse {

@@ -2,8 +2,9 @@
 
 use super::time::rfc3339;
 use crate::domain::coins::Coins;
+use crate::domain::drive::ShareLink;
 use crate::error::{Error, Result};
-use crate::store::orders::{Link, Order, Side};
+use crate::store::orders::{Order, Side};
 use serde::{Deserialize, Serialize};
 
 /// `POST /api/v1/resources/{id}/buy`.
@@ -23,8 +24,8 @@ pub struct BuyAnswer {
 }
 
 impl BuyAnswer {
-    pub fn new(order: &Order, link: Option<Link>) -> Self {
-        let (url, code) = link.map(|link| (link.url, link.code)).unzip();
+    pub fn new(order: &Order, link: Option<ShareLink>) -> Self {
+        let (url, code) = link.map(|link| (link.url(), link.code)).unzip();
         Self {
             order_id: order.order_id.clone(),
             buy_cost: order.buy_cost,
@@ -128,8 +129,8 @@ pub struct OrderAnswer {
 }
 
 impl OrderAnswer {
-    pub fn new(order: OrderItem, link: Option<Link>) -> Self {
-        let (url, code) = link.map(|link| (link.url, link.code)).unzip();
+    pub fn new(order: OrderItem, link: Option<ShareLink>) -> Self {
+        let (url, code) = link.map(|link| (link.url(), link.code)).unzip();
         Self { order, url, code }
     }
 }

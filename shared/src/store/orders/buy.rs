@@ -1,6 +1,7 @@
 //! Buying (SH-3).
 
 use super::{COLUMNS, Order, lock, order_from, snapshot_of_resource, snapshot_of_user};
+use crate::auth::token::bad_token;
 use crate::domain::coins::Coins;
 use crate::error::{Code, Error, Result};
 use crate::limits::IDEMPOTENCY_TRIES;
@@ -27,7 +28,7 @@ pub struct NewOrder {
 /// Buys, and gives the order; under an idempotency key of the last 24 h, the order that the first request made. Errors: 40902
 /// when the key stands for another request, 40401 for a resource that nobody can find, 40301 for the buyer's own, 40901 with
 /// the `order_id` for one that is bought already and with the `price` for one that costs something else by now, 42201 for one
-/// whose link is dead, 40201 with the coins that are `needed` and `available`.
+/// whose link is dead, 40201 with the coins that are `needed` and `available`, 40101 when the buyer was blocked a moment ago.
 pub async fn buy(database: &dyn Database, order: &NewOrder) -> Result<Order> {
     for _ in 0..IDEMPOTENCY_TRIES {
         if let Some(bought) = insert(database, order).await? {
@@ -131,14 +132,18 @@ async fn forget_key(database: &dyn Database, order_id: &str) -> Result<()> {
 async fn explain(database: &dyn Database, order: &NewOrder) -> Result<()> {
     let rows = database
         .query(
-            "SELECT r.publisher_id, r.price, r.state, o.order_id FROM resources r \
-             JOIN users p ON p.user_id = r.publisher_id AND p.blocked_at IS NULL \
+            "SELECT r.publisher_id, r.price, r.state, o.order_id, b.blocked_at FROM resources r \
+             JOIN users b ON b.user_id = $2 JOIN users p ON p.user_id = r.publisher_id AND p.blocked_at IS NULL \
              LEFT JOIN orders o ON o.buyer_id = $2 AND o.resource_id = r.resource_id AND o.refunded_at IS NULL \
              WHERE r.resource_id = $1 AND r.deleted_at IS NULL AND r.state IN ('ok', 'invalidated')",
             &[order.resource_id.as_str().into(), order.buyer_id.as_str().into()],
         )
         .await?;
     let row = rows.first().ok_or_else(|| Error::not_found("resource"))?;
+    if row.get::<Option<i64>>("blocked_at")?.is_some() {
+        // The sessions ended with that; this request was under way.
+        return Err(bad_token());
+    }
     if row.get::<String>("publisher_id")? == order.buyer_id {
         return Err(Error::new(
             Code::Forbidden,
