@@ -125,7 +125,7 @@ fn failure(error: &SmtpError) -> Failure {
     let code = error.status().map(u16::from);
     let why = match code {
         Some(code) => format!("the mail server answered {code}"),
-        None if error.is_tls() => "the mail server's TLS does not hold".to_owned(),
+        None if is_tls(error) => "the mail server's TLS does not hold".to_owned(),
         None if error.is_timeout() => "the mail server did not answer in time".to_owned(),
         None if error.is_response() => "the mail server's answer cannot be read".to_owned(),
         None if error.is_client() => "the mail server offers no way to log in".to_owned(),
@@ -135,6 +135,19 @@ fn failure(error: &SmtpError) -> Failure {
         why,
         is_final: code.is_some_and(|code| ABOUT_THE_MAIL.contains(&code)),
     }
+}
+
+/// A handshake that fails comes as what tokio-rustls makes of it.
+fn is_tls(error: &SmtpError) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let cause = error.downcast_ref::<std::io::Error>();
+        if cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::InvalidData) {
+            return true;
+        }
+        next = error.source();
+    }
+    error.is_tls()
 }
 
 pub async fn run(worker: Arc<Worker>) {
