@@ -149,7 +149,7 @@ fn say(who: &str, characters: usize, filter: &str, samples: &mut [Duration], fou
     );
 }
 
-/// Runs once over all of them to warm up, then measures each.
+/// What it gives, and how long it took.
 fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
     let begun = Instant::now();
     let done = run();

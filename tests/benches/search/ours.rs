@@ -4,9 +4,11 @@ use crate::{Queries, chunk, chunks, filters, say};
 use runtime::clock::now_ms;
 use shared::domain::account::Role;
 use shared::domain::page::Page;
+use shared::domain::search::filter::Filter;
 use shared::domain::search::query::Query;
 use shared::store::users::{self, User};
 use shared::store::{Database, Dialect, documents, search};
+use shared::wire::search::SearchAnswer;
 use std::time::{Duration, Instant};
 use tests::catalogue;
 
@@ -34,19 +36,19 @@ pub async fn fill(database: &dyn Database, count: i64, name: &str) {
         users::insert(database, &user).await.expect("a user");
         publishers.push(user.user_id);
     }
-    let (mut indexing, mut cpu) = (Duration::ZERO, Instant::now());
+    let mut indexing = Duration::ZERO;
     for from in chunks(count) {
         let entries = chunk(from, count, &publishers);
         catalogue::insert(database, &entries)
             .await
             .expect("they are written");
-        cpu = Instant::now();
+        let begun = Instant::now();
         while documents::index_behind(database)
             .await
             .expect("they are indexed")
             > 0
         {}
-        indexing += cpu.elapsed();
+        indexing += begun.elapsed();
     }
     if database.dialect() == Dialect::Postgres {
         database
@@ -54,7 +56,6 @@ pub async fn fill(database: &dyn Database, count: i64, name: &str) {
             .await
             .expect("it has figures of its tables");
     }
-    drop(cpu);
     let sizes = match database.dialect() {
         Dialect::Sqlite => {
             "SELECT SUM(pgsize) AS index_bytes, \
@@ -92,24 +93,12 @@ pub async fn measure(database: &dyn Database, name: &str, queries: &Queries) {
                 found += page(database, text, &filter).await;
                 samples.push(begun.elapsed());
             }
-            let slowest = samples.iter().zip(texts).max();
-            let slowest = slowest.map(|(_, text)| text.clone()).unwrap_or_default();
             say(name, *characters, label, &mut samples, found);
-            if std::env::var_os("WHARF_BENCH_SLOWEST").is_some() {
-                println!(
-                    "{:>30} {slowest}",
-                    samples.last().map_or(0.0, Duration::as_secs_f64)
-                );
-            }
         }
     }
 }
 
-async fn page(
-    database: &dyn Database,
-    text: &str,
-    filter: &shared::domain::search::filter::Filter,
-) -> usize {
+async fn page(database: &dyn Database, text: &str, filter: &Filter) -> usize {
     let query = Query::parse(text).expect("a query");
     let found = search::find(database, &query, filter)
         .await
@@ -117,7 +106,7 @@ async fn page(
     let items = search::items(database, &found, &query, PAGE)
         .await
         .expect("they are shown");
-    std::hint::black_box(shared::wire::search::SearchAnswer::new(&found, items, PAGE))
+    std::hint::black_box(SearchAnswer::new(&found, items, PAGE))
         .items
         .len()
 }
