@@ -488,7 +488,7 @@ async fn a_record_keeps_what_was_until_it_is_refreshed() {
         assert_eq!(parsed(&bought.resource_snapshot), was, "{}", fixture.name);
         let change = "title = 'Atlas', price = 700";
         set_row(database, "resources", "resource_id", &item, change).await;
-        users::set_nickname(database, &seller, "Bob", NOW)
+        users::set_profile(database, &seller, Some("Bob"), None, NOW)
             .await
             .unwrap();
         let found = orders::find(database, &bought.order_id).await.unwrap();
