@@ -64,7 +64,7 @@ async fn takedown_is_told(builder: tests::Builder) {
         (&to_reporter, &reporter.email),
     ] {
         assert_eq!(mail.from, "noreply@wharf.example");
-        assert_eq!(&mail.to, &[to.clone()], "nobody else sees it");
+        assert_eq!(mail.to, std::slice::from_ref(to), "nobody else sees it");
         assert_eq!(mail.header("To").as_ref(), Some(to));
         let from = mail.header("From").expect("a sender");
         assert!(from.contains("noreply@wharf.example"), "{from}");
@@ -115,7 +115,7 @@ async fn a_title_adds_no_header_and_no_recipient() {
     let title = "a\r\nBcc: everybody@example.com\r\nX-Evil: 1\r\n\r\nbody";
     market.rejected(title, "why\r\nX-Evil: 2").await;
     let mail = received(&mailbox, &market.publisher_email).await;
-    assert_eq!(mail.to, [market.publisher_email.clone()]);
+    assert_eq!(mail.to, std::slice::from_ref(&market.publisher_email));
     assert_eq!((mail.header("Bcc"), mail.header("X-Evil")), (None, None));
     let subject = mail.header("Subject").expect("a subject");
     assert!(subject.starts_with("Not approved: a Bcc:"), "{subject}");
