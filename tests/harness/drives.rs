@@ -1,4 +1,4 @@
-//! The share APIs of both drives on 127.0.0.1, with recorded answers (`tests/fixtures/drives`), and shares that
+//! The share APIs of both drives on 127.0.0.1, with answers as theirs are (`tests/fixtures/drives`), and shares that
 //! misbehave on request.
 
 use axum::extract::{Query, Request, State};
@@ -21,7 +21,7 @@ const PAGE: usize = 100;
 /// How the drive speaks of a share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShareManner {
-    /// As recorded: a folder with two files, and a file.
+    /// As the fixtures have it: a folder with two files, and a file.
     #[default]
     Lives,
     /// Cancelled by its owner.
@@ -112,9 +112,9 @@ impl DriveServer {
     }
 }
 
-fn recorded(name: &str) -> Value {
+fn fixture(name: &str) -> Value {
     let path = crate::workspace_root().join(format!("tests/fixtures/drives/{name}.json"));
-    let text = std::fs::read_to_string(path).expect("a recorded answer");
+    let text = std::fs::read_to_string(path).expect("an answer");
     serde_json::from_str(&text).expect("it is JSON")
 }
 
@@ -125,7 +125,7 @@ fn page_for_people() -> Response {
 
 fn with(status: u16, name: &str) -> Response {
     let status = StatusCode::from_u16(status).expect("a status");
-    (status, Json(recorded(name))).into_response()
+    (status, Json(fixture(name))).into_response()
 }
 
 /// What Aliyun says to every call about a share that is not to be seen.
@@ -168,7 +168,7 @@ async fn aliyun_list(
     if let Some(refusal) = aliyun_refusal(manner) {
         return refusal;
     }
-    let token = recorded("aliyun-token")["share_token"].clone();
+    let token = fixture("aliyun-token")["share_token"].clone();
     let shown = headers.get("x-share-token").and_then(|it| it.to_str().ok());
     if shown != token.as_str() {
         let body =
@@ -246,7 +246,7 @@ async fn baidu_list(
     if let Some(refusal) = baidu_refusal(manner) {
         return refusal;
     }
-    let randsk = text(&recorded("baidu-verify"), "randsk");
+    let randsk = text(&fixture("baidu-verify"), "randsk");
     let cookie = request.headers().get(header::COOKIE);
     let cookie = cookie.and_then(|it| it.to_str().ok()).unwrap_or_default();
     if cookie != format!("BDCLND={randsk}") {
@@ -267,7 +267,7 @@ async fn baidu_list(
             if manner == ShareManner::Waits {
                 server.go_on.notified().await;
             }
-            let folder = recorded("baidu-root");
+            let folder = fixture("baidu-root");
             let is_known = query.get("dir").map(String::as_str)
                 == folder["list"][0]["path"].as_str()
                 && query.get("uk") == Some(&folder["uk"].to_string())

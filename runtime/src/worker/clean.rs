@@ -9,14 +9,14 @@ use crate::clock::now_ms;
 use shared::Result;
 use shared::domain::quota;
 use shared::limits::{
-    CALLBACK_KEPT_MS, CANCEL_POLL_MS, DISK_LOOK_MS, EXPORT_ORPHANED_MS, MAIL_KEPT_MS,
-    PROXY_EVENT_MS, SITE_FORGIVEN_MS, SYNC_ANSWER_KEPT_MS, SYNC_PURGE_WINDOW, TEMPLATE_DELETED_MS,
-    WORKER_GONE_MS,
+    CALLBACK_KEPT_MS, CANCEL_POLL_MS, CONTENT_ORPHANED_MS, DISK_LOOK_MS, EXPORT_ORPHANED_MS,
+    MAIL_KEPT_MS, PROXY_EVENT_MS, SITE_FORGIVEN_MS, SYNC_ANSWER_KEPT_MS, SYNC_PURGE_WINDOW,
+    TEMPLATE_DELETED_MS, WORKER_GONE_MS,
 };
 use shared::store::files::{self, Disposable};
 use shared::store::{
-    applied, batches, callbacks, cooldowns, duties, exports, logins, mails, parses, proxies,
-    pushes, quotas, records, sessions, templates, tickets, workers,
+    applied, batches, callbacks, cooldowns, directories, duties, exports, links, logins, mails,
+    parses, proxies, pushes, quotas, records, sessions, templates, tickets, workers,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -90,6 +90,9 @@ async fn run_one(worker: &Worker) -> Result<bool> {
     templates::purge(database, now - TEMPLATE_DELETED_MS).await?;
     callbacks::purge(database, now - CALLBACK_KEPT_MS).await?;
     mails::purge(database, now - MAIL_KEPT_MS).await?;
+    // What a publication wrote first and no resource points to, or does no more.
+    links::purge(database, now - CONTENT_ORPHANED_MS).await?;
+    directories::purge(database, now - CONTENT_ORPHANED_MS).await?;
     purge_sync(worker, now).await?;
     if expired + orphans > 0 {
         tracing::info!(expired, orphans, "cleaned up");

@@ -67,3 +67,5 @@ pub const MAIL_S_MAX: u64 = 15;
 pub const MAIL_TRIES: i64 = 24;
 /// How long a mail stays in the outbox's history, milliseconds.
 pub const MAIL_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
+/// How old a link or a tree is that no resource points to when it is removed, milliseconds.
+pub const CONTENT_ORPHANED_MS: i64 = 24 * 3600 * 1000;

@@ -1,4 +1,4 @@
-//! Checks of links by the worker (SH-9), against recorded answers of both drives.
+//! Checks of links by the worker (SH-9), against answers as both drives give them.
 
 use crate::sharing::market::Market;
 use serde_json::{Value, json};
@@ -27,8 +27,8 @@ async fn checked(market: &Market, resource_id: &str) -> Resource {
     .await
 }
 
-/// What is recorded, in the order of a tree.
-fn recorded() -> Value {
+/// What the fixtures hold, in the order of a tree.
+fn fixture() -> Value {
     json!([
         { "name": "考研数学 2026", "type": "dir", "children": [
             { "name": "第一课.mp4", "type": "file", "size": 734_003_200 },
@@ -51,7 +51,7 @@ async fn gives_the_tree(builder: Builder) {
         assert_eq!(resource.total_size, 739_247_360);
         assert!(resource.last_check_at.is_some());
         let tree: Value = market.tree(&resource.directory_id).await;
-        assert_eq!(tree, recorded(), "{url}");
+        assert_eq!(tree, fixture(), "{url}");
     }
     // What is right already is written no second time.
     for url in links(&share_id) {
@@ -199,7 +199,7 @@ async fn a_worker_killed_in_a_check_is_followed_by_another() {
     app.restart_with(&[]);
     let resource = checked(&market, &resource_id).await;
     assert_eq!(resource.verdict.as_deref(), Some("ok"));
-    assert_eq!(market.tree(&resource.directory_id).await, recorded());
+    assert_eq!(market.tree(&resource.directory_id).await, fixture());
 }
 
 #[tokio::test]
