@@ -49,7 +49,7 @@ async fn buy(call: &mut Call, id: &str) -> Result<Answer> {
     let now = now_ms();
     let order = NewOrder {
         order_id: new_id(),
-        request_hash: sha256(&format!("{resource_id} {expected_price}")),
+        request_hash: sha256(format!("{resource_id} {expected_price}")),
         resource_id,
         buyer_id: user.user_id,
         expected_price,
