@@ -248,8 +248,14 @@ async fn shown(call: &mut Call, resource: Resource, user: Option<&User>) -> Resu
         true => links::find(database, &resource.link_id).await?,
         false => None,
     };
+    let account = match user {
+        Some(user) if !is_publisher => accounts::find(database, &user.user_id, now_ms()).await?,
+        _ => None,
+    };
+    let price = resource.price;
     let mut shown =
         ResourceAnswer::new(resource).with_directory(tree.unwrap_or("[]".to_owned()))?;
+    shown.buy_cost = account.map(|account| account.cost_of(price));
     shown.bought = user.map(|_| is_bought);
     Ok(match link {
         Some(link) => shown.with_link(&link),
