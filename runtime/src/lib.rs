@@ -1,6 +1,7 @@
 //! The native binary's parts: the bundled runner (`host`, `server`), the worker, the databases, the egress
-//! door, processes and tools, settings and commands.
+//! door, processes and tools, settings and commands, and the user's own client.
 
+pub mod client;
 pub mod clock;
 pub mod command;
 pub mod database;

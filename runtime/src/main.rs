@@ -1,8 +1,10 @@
 //! The binary `wharf`.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use runtime::client::{self, completions, help};
 use runtime::command::{admin, config, migrate, serve, sync, up, work};
 use runtime::settings::Flags;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -10,10 +12,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Media in, exports out, records in step, resources shared.
 #[derive(Parser)]
-#[command(name = "wharf", version)]
+#[command(name = "wharf", version, disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
     flags: Flags,
+    #[command(flatten)]
+    client: client::Flags,
     /// Answer in JSON where a command has something to answer
     #[arg(long, global = true)]
     json: bool,
@@ -44,21 +48,66 @@ enum Command {
     /// Show or write configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Client: type commands one after another, with history and completion
+    Shell {
+        /// Run this line alone
+        #[arg(short = 'c', value_name = "LINE")]
+        line: Option<String>,
+        #[command(flatten)]
+        client: client::Flags,
+    },
+    /// Explain a command
+    Help { words: Vec<OsString> },
+    /// Client: print a script with which bash, zsh or fish completes commands
+    Completions { shell: completions::Shell },
+    #[command(hide = true)]
+    Complete { words: Vec<OsString> },
+    #[command(external_subcommand)]
+    Client(Vec<OsString>),
 }
 
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return help::told(Cli::command(), &error),
+    };
+    match cli.command {
+        Command::Client(words) => {
+            let own = help::own_names(&Cli::command());
+            client::run(cli.client, words, cli.json, own)
+        }
+        Command::Shell { line, client } => client::interactive(client.or(cli.client), line),
+        Command::Help { words } => help::show(Cli::command(), cli.client, &words, cli.json),
+        Command::Completions { shell } => {
+            completions::script(shell);
+            ExitCode::SUCCESS
+        }
+        Command::Complete { words } => {
+            let own = help::own_commands(&Cli::command());
+            completions::answer(cli.client, words, own)
+        }
+        command => native(&cli.flags, command, cli.json),
+    }
+}
+
+/// The binary's own commands, on all cores.
 #[tokio::main]
-async fn main() -> ExitCode {
-    let cli = Cli::parse();
+async fn native(flags: &Flags, command: Command, json: bool) -> ExitCode {
     runtime::log::start();
-    let flags = &cli.flags;
-    let done = match cli.command {
+    let done = match command {
         Command::Up { site } => up::run(flags, site).await,
         Command::Serve => serve::run(flags).await,
         Command::Work => work::run(flags).await,
-        Command::Sync(command) => sync::run(flags, command, cli.json).await,
+        Command::Sync(command) => sync::run(flags, command, json).await,
         Command::Migrate => migrate::run(flags).await,
-        Command::Admin(command) => admin::run(flags, command, cli.json).await,
+        Command::Admin(command) => admin::run(flags, command, json).await,
         Command::Config(command) => config::run(flags, command),
+        // They have run by now.
+        Command::Shell { .. }
+        | Command::Help { .. }
+        | Command::Completions { .. }
+        | Command::Complete { .. }
+        | Command::Client(_) => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,13 @@
 //! Every limit with its unit, in one place; those of the files that exports make are in [`sheet`], those of what
-//! data sync carries in [`sync`].
+//! data sync carries in [`sync`], those of the command line's client in [`client`].
 
+mod client;
 mod search;
 mod sharing;
 mod sheet;
 mod sync;
 
+pub use client::*;
 pub use search::*;
 pub use sharing::*;
 pub use sheet::*;

@@ -4,6 +4,7 @@ mod admin;
 mod apart;
 mod auth;
 mod bodies;
+mod cli;
 mod cookies;
 mod delivery;
 mod download;

@@ -57,16 +57,20 @@ fn outbound_connections_pass_the_egress_door_or_a_capability() {
         "UdpSocket",
         "mysql_async",
         "lettre::",
+        "tungstenite",
     ];
     // A shop's own MySQL stands in its LAN, speaks no HTTP, and is named by the operator (DS-12).
     let mysql = "runtime/src/worker/sync/mysql";
     // Mail is no HTTP either, and its server is named by the operator too (SH-14).
     let mail = "runtime/src/worker/mail.rs";
+    // The user's own client, on his own machine: it reaches the one server that he names (SH-15).
+    let client = "runtime/src/client/";
     let doors = [
         "runtime/src/egress",
         "runtime/src/host/capability/",
         mysql,
         mail,
+        client,
     ];
     let found = places(
         &rust_under(&["runtime/src", "shared/src"]),
@@ -74,7 +78,7 @@ fn outbound_connections_pass_the_egress_door_or_a_capability() {
         &doors,
     );
     none(
-        "connections are opened in runtime/src/egress, runtime/src/host/capability, worker/sync/mysql and worker/mail",
+        "connections are opened in runtime/src/egress, runtime/src/host/capability, worker/sync/mysql, worker/mail and client",
         found,
     );
 }

@@ -1,0 +1,65 @@
+//! Feature `language`: the command language (SH-15), plain ES modules without DOM, as text.
+
+/// The modules: name, as they import each other from the folder `shared/language`, and source.
+pub const MODULES: &[(&str, &str)] = &[
+    ("blocks.js", include_str!("../language/blocks.js")),
+    ("client.js", include_str!("../language/client.js")),
+    ("complete.js", include_str!("../language/complete.js")),
+    ("failures.js", include_str!("../language/failures.js")),
+    ("grammar.js", include_str!("../language/grammar.js")),
+    ("help.js", include_str!("../language/help.js")),
+    ("index.js", include_str!("../language/index.js")),
+    ("progress.js", include_str!("../language/progress.js")),
+    ("screen.js", include_str!("../language/screen.js")),
+    ("session.js", include_str!("../language/session.js")),
+    ("text.js", include_str!("../language/text.js")),
+    ("words.js", include_str!("../language/words.js")),
+    (
+        "commands/account.js",
+        include_str!("../language/commands/account.js"),
+    ),
+    (
+        "commands/admin.js",
+        include_str!("../language/commands/admin.js"),
+    ),
+    (
+        "commands/exports.js",
+        include_str!("../language/commands/exports.js"),
+    ),
+    (
+        "commands/index.js",
+        include_str!("../language/commands/index.js"),
+    ),
+    (
+        "commands/market.js",
+        include_str!("../language/commands/market.js"),
+    ),
+    (
+        "commands/media.js",
+        include_str!("../language/commands/media.js"),
+    ),
+    (
+        "commands/operations.js",
+        include_str!("../language/commands/operations.js"),
+    ),
+    (
+        "commands/review.js",
+        include_str!("../language/commands/review.js"),
+    ),
+    (
+        "commands/shell.js",
+        include_str!("../language/commands/shell.js"),
+    ),
+    (
+        "commands/sync.js",
+        include_str!("../language/commands/sync.js"),
+    ),
+    (
+        "commands/tasks.js",
+        include_str!("../language/commands/tasks.js"),
+    ),
+    (
+        "commands/trade.js",
+        include_str!("../language/commands/trade.js"),
+    ),
+];
