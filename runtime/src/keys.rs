@@ -2,14 +2,15 @@
 //! by its owner only.
 
 use crate::settings::{Keys, Settings};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-const FILE: &str = "keys.toml";
+/// The name of the file in the data folder.
+pub const FILE: &str = "keys.toml";
 /// Beside it: held while it is read and written, so that two starts at once agree on every key.
 const LOCK: &str = ".keys.lock";
 
@@ -27,25 +28,62 @@ struct Kept {
 
 /// Fills every key that the settings leave empty.
 pub fn complete(settings: &mut Settings) -> anyhow::Result<()> {
-    let mut kept = keep(&settings.data_dir)?;
-    let fill = |key: &mut String, kept: &mut String| {
-        if key.is_empty() {
-            *key = std::mem::take(kept);
-        }
-    };
-    for (key, kept) in named(&mut settings.keys)
-        .into_iter()
-        .zip(named(&mut kept.keys))
-    {
-        fill(key, kept);
-    }
-    fill(&mut settings.payments.sandbox_secret, &mut kept.payments);
-    fill(&mut settings.files.kids, &mut kept.files);
+    let kept = keep(&settings.data_dir)?;
+    fill(settings, kept);
     shared::auth::signature::FileKeys::parse(&settings.files.kids)?;
     Ok(())
 }
 
-fn named(keys: &mut Keys) -> [&mut String; 7] {
+/// [`complete`] as far as the file goes, without making anything; gives the settings that came from there.
+/// Errors: it cannot be read or is damaged.
+pub fn complete_from_file(settings: &mut Settings) -> anyhow::Result<Vec<&'static str>> {
+    let kept = read(&file(&settings.data_dir))?;
+    Ok(kept.map_or_else(Vec::new, |kept| fill(settings, kept)))
+}
+
+/// Of settings as they were read, the keys that stand in them, by name.
+pub fn names_of_set(settings: &Settings) -> Vec<&'static str> {
+    let mut keys = settings.keys.clone();
+    let set = named(&mut keys)
+        .into_iter()
+        .filter(|(_, key)| !key.is_empty());
+    let mut names: Vec<&str> = set.map(|(name, _)| name).collect();
+    for (name, key) in [
+        ("payments.sandbox_secret", &settings.payments.sandbox_secret),
+        ("files.kids", &settings.files.kids),
+    ] {
+        if !key.is_empty() {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Where generated keys are kept.
+pub fn file(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE)
+}
+
+/// Gives the settings that were filled.
+fn fill(settings: &mut Settings, mut kept: Kept) -> Vec<&'static str> {
+    let mut filled = Vec::new();
+    let mut one = |name, key: &mut String, kept: String| {
+        if key.is_empty() && !kept.is_empty() {
+            *key = kept;
+            filled.push(name);
+        }
+    };
+    let kept_keys = named(&mut kept.keys).map(|(_, key)| std::mem::take(key));
+    for ((name, key), kept) in named(&mut settings.keys).into_iter().zip(kept_keys) {
+        one(name, key, kept);
+    }
+    let payments = &mut settings.payments.sandbox_secret;
+    one("payments.sandbox_secret", payments, kept.payments);
+    one("files.kids", &mut settings.files.kids, kept.files);
+    filled
+}
+
+fn named(keys: &mut Keys) -> [(&'static str, &mut String); 7] {
     let Keys {
         users,
         projects,
@@ -55,28 +93,40 @@ fn named(keys: &mut Keys) -> [&mut String; 7] {
         cookies,
         callbacks,
     } = keys;
-    [users, projects, sites, admins, worker, cookies, callbacks]
+    [
+        ("keys.users", users),
+        ("keys.projects", projects),
+        ("keys.sites", sites),
+        ("keys.admins", admins),
+        ("keys.worker", worker),
+        ("keys.cookies", cookies),
+        ("keys.callbacks", callbacks),
+    ]
+}
+
+fn read(path: &Path) -> anyhow::Result<Option<Kept>> {
+    match fs::read_to_string(path) {
+        // The parser's own words would show a line of it.
+        Ok(text) => match toml::from_str(&text) {
+            Ok(kept) => Ok(Some(kept)),
+            Err(_) => bail!("{} is damaged", path.display()),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
 }
 
 /// What the file holds, after every key that it lacks (all at the first start, a new one after an update)
 /// was generated and written to it.
 fn keep(data_dir: &Path) -> anyhow::Result<Kept> {
-    let path = data_dir.join(FILE);
+    let path = file(data_dir);
     let lock = File::create(data_dir.join(LOCK))?;
     lock.lock()
         .with_context(|| format!("locking {}", path.display()))?;
-    let mut kept = match fs::read_to_string(&path) {
-        Ok(text) => {
-            toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kept::default(),
-        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
-    };
+    let mut kept = read(&path)?.unwrap_or_default();
     let mut is_new = false;
-    for key in named(&mut kept.keys)
-        .into_iter()
-        .chain([&mut kept.payments])
-    {
+    let keys = named(&mut kept.keys).map(|(_, key)| key);
+    for key in keys.into_iter().chain([&mut kept.payments]) {
         if key.is_empty() {
             *key = shared::auth::secret::random()?;
             is_new = true;

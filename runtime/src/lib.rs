@@ -1,10 +1,13 @@
 //! The native binary's parts: the bundled runner (`host`, `server`), the worker, the databases, the egress
 //! door, processes and tools, settings and commands, and the user's own client.
 
+pub mod backup;
 pub mod client;
 pub mod clock;
 pub mod command;
+pub mod data_folder;
 pub mod database;
+pub mod doctor;
 pub mod egress;
 pub mod fault;
 pub mod host;

@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use runtime::client::{self, completions, help};
-use runtime::command::{admin, config, migrate, serve, sync, up, work};
+use runtime::command::{admin, backup, config, doctor, migrate, serve, sync, up, work};
 use runtime::settings::Flags;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -48,6 +48,12 @@ enum Command {
     /// Show or write configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Look at everything that Wharf needs here, and say what to do about what is wrong
+    Doctor,
+    /// Write database, keys and files into one file, while everything runs (SQLite)
+    Backup(backup::Target),
+    /// Put a backup into the data folder, whole or not at all
+    Restore(backup::Origin),
     /// Client: type commands one after another, with history and completion
     Shell {
         /// Run this line alone
@@ -101,7 +107,10 @@ async fn native(flags: &Flags, command: Command, json: bool) -> ExitCode {
         Command::Sync(command) => sync::run(flags, command, json).await,
         Command::Migrate => migrate::run(flags).await,
         Command::Admin(command) => admin::run(flags, command, json).await,
-        Command::Config(command) => config::run(flags, command),
+        Command::Config(command) => config::run(flags, command, json),
+        Command::Doctor => doctor::run(flags, json).await,
+        Command::Backup(target) => backup::backup(flags, target, json).await,
+        Command::Restore(origin) => backup::restore(flags, origin, json).await,
         // They have run by now.
         Command::Shell { .. }
         | Command::Help { .. }

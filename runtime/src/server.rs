@@ -1,17 +1,19 @@
-//! Serves HTTP/1.1 on a listener until told to stop; running requests then get time to end.
+//! Serves HTTP/1.1, with TLS or without, on a listener until told to stop; running requests then get time to end.
 
 mod stall;
+pub mod tls;
 
 use crate::host::Host;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use shared::domain::forwarded::TrustedProxies;
 use shared::limits::{
@@ -22,6 +24,8 @@ use stall::Unstalled;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tls::Tls;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -89,10 +93,36 @@ async fn log_access(request: Request<Body>, next: Next) -> Response {
     response
 }
 
-/// Serves `router` on `listener` until `shutdown` is cancelled and all running requests have ended, or
-/// their time is up. Handlers find the client in `ConnectInfo<SocketAddr>`.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+/// Browsers that have seen it speak HTTPS to this host for a year.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// The router with what every answer gets.
+fn outermost(router: Router, is_tls: bool) -> Router {
     let router = router.layer(middleware::from_fn(log_access));
+    if !is_tls {
+        return router;
+    }
+    router.layer(middleware::map_response(async |mut response: Response| {
+        let headers = response.headers_mut();
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+        response
+    }))
+}
+
+/// Serves `router` on `listener`, over `tls` if there is one, until `shutdown` is cancelled and all running
+/// requests have ended, or their time is up. Handlers find the client in `ConnectInfo<SocketAddr>`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Tls>,
+    shutdown: CancellationToken,
+) {
+    if let Some(tls) = &tls
+        && let Err(error) = tls.follow(shutdown.clone())
+    {
+        tracing::error!(%error, "a new TLS certificate will not be seen");
+    }
+    let router = outermost(router, tls.is_some());
     let graceful = GracefulShutdown::new();
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -112,14 +142,19 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
                 continue;
             }
         };
-        if let Err(error) = prepare(&stream) {
-            tracing::debug!(%error, %client, "a connection keeps the system's options");
-        }
-        let stream = Unstalled::new(stream, Duration::from_millis(WRITE_STALL_MS_MAX));
-        let connection = connection(stream, client, router.clone());
-        let connection = graceful.watch(connection);
+        let (router, tls, stop) = (router.clone(), tls.clone(), shutdown.clone());
+        let watcher = graceful.watcher();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let served = match tls {
+                None => {
+                    let limit = Duration::from_millis(WRITE_STALL_MS_MAX);
+                    prepare(&stream, client);
+                    let stream = Unstalled::new(stream, limit);
+                    watcher.watch(connection(stream, client, router)).await
+                }
+                Some(tls) => serve_tls(&tls, stream, client, router, watcher, stop).await,
+            };
+            if let Err(error) = served {
                 tracing::debug!(%error, %client, "a connection ended early");
             }
             drop(permit);
@@ -135,7 +170,32 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     }
 }
 
-fn prepare(stream: &TcpStream) -> std::io::Result<()> {
+type Served = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// The handshake in the connection's own task, so that nobody waits for it; a stop does not either.
+async fn serve_tls(
+    tls: &Tls,
+    stream: TcpStream,
+    client: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+    stop: CancellationToken,
+) -> Served {
+    prepare(&stream, client);
+    let stream = tokio::select! {
+        accepted = tls.accept(stream) => accepted?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    watcher.watch(connection(stream, client, router)).await
+}
+
+fn prepare(stream: &TcpStream, client: SocketAddr) {
+    if let Err(error) = set_options(stream) {
+        tracing::debug!(%error, %client, "a connection keeps the system's options");
+    }
+}
+
+fn set_options(stream: &TcpStream) -> std::io::Result<()> {
     // Small answers leave at once instead of waiting for the client's acknowledgement.
     stream.set_nodelay(true)?;
     // A client that reads slowly is seen to read: without this the kernel may take megabytes, and then nothing
@@ -146,7 +206,7 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
 }
 
 fn connection(
-    stream: Unstalled<TcpStream>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     client: SocketAddr,
     router: Router,
 ) -> impl hyper_util::server::graceful::GracefulConnection<
@@ -164,7 +224,7 @@ fn connection(
 
 fn builder() -> auto::Builder<TokioExecutor> {
     // HTTP/2 without TLS is asked for by nobody, and telling the two apart would wait for ever for a client
-    // that sends nothing.
+    // that sends nothing. With TLS, ALPN offers HTTP/1.1 alone.
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()

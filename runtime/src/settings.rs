@@ -1,47 +1,55 @@
 //! Every setting, with its default. Flags beat the environment (`WHARF_<SECTION>_<KEY>`), the environment
 //! beats the file, the file beats the defaults. What is wrong is reported all at once.
 
+mod addresses;
 mod check;
 mod drives;
 mod exports;
 mod keys;
 mod market;
 mod media;
+mod origin;
 mod payments;
+mod read;
+mod show;
 mod sync;
+mod tls;
 
+pub use addresses::plain_url;
 use anyhow::bail;
 pub use drives::{Drives, Smtp};
 pub use exports::Exports;
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
 pub use keys::Keys;
 pub use market::Market;
 pub use media::Media;
+pub use origin::{Origin, Origins};
 pub use payments::Payments;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use read::list;
+use serde::{Deserialize, Serialize};
 use shared::domain::quota::Levels;
+pub use show::Shown;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 pub use sync::{Site, Sync};
+pub use tls::Tls;
 
 /// The file that is read when `--config` does not name another.
 pub const FILE: &str = "wharf.toml";
 
 /// Everything that can be set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Settings {
     /// Where the HTTP surface listens.
     pub listen: SocketAddr,
     /// Keys, the embedded database, tools and files live here.
     pub data_dir: PathBuf,
-    /// How clients reach the service; empty: `http://<listen>`.
+    /// How clients reach the service; empty: `http://<listen>`, with TLS `https://<listen>`.
     pub public_url: String,
     /// Empty: SQLite in `data_dir`; else `postgres://…`.
     pub database_url: String,
     /// Addresses and CIDRs of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    pub tls: Tls,
     pub egress: Egress,
     pub media: Media,
     pub exports: Exports,
@@ -149,8 +157,11 @@ pub struct Delivery {
 pub struct Worker {
     /// Where `wharf work` listens.
     pub listen: SocketAddr,
-    /// Where `wharf serve` reaches a worker; empty: `http://<worker.listen>`.
+    /// Where the components reach a worker; empty: `http://<worker.listen>`, with TLS
+    /// `http://<worker.internal_listen>`.
     pub url: String,
+    /// With TLS: where `wharf work` takes the components' calls, over plain HTTP.
+    pub internal_listen: SocketAddr,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -202,6 +213,7 @@ impl Default for Worker {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3001)),
             url: String::new(),
+            internal_listen: SocketAddr::from(([127, 0, 0, 1], 3002)),
         }
     }
 }
@@ -220,9 +232,9 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 }
 
-const SECTIONS: [&str; 17] = [
-    "egress", "media", "exports", "queue", "files", "delivery", "worker", "metrics", "proxy",
-    "quota", "sync", "site", "payments", "market", "drives", "smtp", "keys",
+const SECTIONS: [&str; 18] = [
+    "tls", "egress", "media", "exports", "queue", "files", "delivery", "worker", "metrics",
+    "proxy", "quota", "sync", "site", "payments", "market", "drives", "smtp", "keys",
 ];
 const TOP: [&str; 5] = [
     "listen",
@@ -235,133 +247,23 @@ const TOP: [&str; 5] = [
 impl Settings {
     /// Reads flags, environment and file. The error lists everything that is wrong, a line each.
     pub fn load(flags: &Flags) -> anyhow::Result<Self> {
-        let file = match &flags.config {
-            Some(path) if !path.is_file() => bail!("There is no settings file {}.", path.display()),
-            Some(path) => path.clone(),
-            None => PathBuf::from(FILE),
-        };
-        let mut figment = Figment::new();
-        if file.is_file() {
-            figment = figment.merge(Toml::file_exact(&file));
-        }
-        let figment = figment.merge(environment());
-        let mut wrong = unknown_keys(&figment, &file)?;
-        let mut settings = Self {
-            listen: value(&figment, "listen", &mut wrong)
-                .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 3000))),
-            data_dir: value(&figment, "data_dir", &mut wrong).unwrap_or_else(|| "data".into()),
-            public_url: value(&figment, "public_url", &mut wrong).unwrap_or_default(),
-            database_url: value(&figment, "database_url", &mut wrong).unwrap_or_default(),
-            trusted_proxies: value::<List>(&figment, "trusted_proxies", &mut wrong)
-                .unwrap_or_default()
-                .0,
-            egress: section(&figment, "egress", &mut wrong),
-            media: section(&figment, "media", &mut wrong),
-            exports: section(&figment, "exports", &mut wrong),
-            queue: section(&figment, "queue", &mut wrong),
-            files: section(&figment, "files", &mut wrong),
-            delivery: section(&figment, "delivery", &mut wrong),
-            worker: section(&figment, "worker", &mut wrong),
-            proxy: section(&figment, "proxy", &mut wrong),
-            quota: section(&figment, "quota", &mut wrong),
-            sync: section(&figment, "sync", &mut wrong),
-            site: section(&figment, "site", &mut wrong),
-            payments: section(&figment, "payments", &mut wrong),
-            market: section(&figment, "market", &mut wrong),
-            drives: section(&figment, "drives", &mut wrong),
-            smtp: section(&figment, "smtp", &mut wrong),
-            metrics: section(&figment, "metrics", &mut wrong),
-            keys: section(&figment, "keys", &mut wrong),
-        };
-        settings.sync.types = settings.sync.types.completed();
-        settings.check(&mut wrong);
+        let (settings, _) = Self::load_with_origins(flags)?;
+        Ok(settings)
+    }
+
+    /// What can be read of them, and a line for each that does not hold. Errors: a file that is not there or is no
+    /// TOML.
+    pub fn load_as_far_as_possible(flags: &Flags) -> anyhow::Result<(Self, Vec<String>)> {
+        let (settings, _, wrong) = read::read(flags)?;
+        Ok((settings, wrong))
+    }
+
+    /// [`Settings::load`], and where each value comes from.
+    pub fn load_with_origins(flags: &Flags) -> anyhow::Result<(Self, Origins)> {
+        let (settings, origins, wrong) = read::read(flags)?;
         if !wrong.is_empty() {
             bail!("The settings do not hold:\n  {}", wrong.join("\n  "));
         }
-        if let Some(listen) = flags.listen {
-            settings.listen = listen;
-        }
-        if let Some(data) = &flags.data {
-            settings.data_dir.clone_from(data);
-        }
-        settings.data_dir = std::path::absolute(&settings.data_dir)?;
-        Ok(settings)
+        Ok((settings, origins))
     }
-}
-
-/// `WHARF_MEDIA_QUICK_TTL_S` is `media.quick_ttl_s`; variables that name no setting are left alone.
-fn environment() -> Env {
-    Env::prefixed("WHARF_").filter_map(|name| {
-        let name = name.as_str().to_ascii_lowercase();
-        if TOP.contains(&name.as_str()) {
-            return Some(name.into());
-        }
-        let (section, key) = name.split_once('_')?;
-        SECTIONS
-            .contains(&section)
-            .then(|| format!("{section}.{key}").into())
-    })
-}
-
-fn unknown_keys(figment: &Figment, file: &Path) -> anyhow::Result<Vec<String>> {
-    let Ok(table) = figment.extract::<toml::Table>() else {
-        let parse = std::fs::read_to_string(file)
-            .ok()
-            .and_then(|text| text.parse::<toml::Table>().err());
-        let why = parse.map_or("is not readable".into(), |error| error.to_string());
-        bail!("The settings do not hold:\n  {}: {why}", file.display());
-    };
-    Ok(table
-        .keys()
-        .filter(|key| !TOP.contains(&key.as_str()) && !SECTIONS.contains(&key.as_str()))
-        .map(|key| format!("{key}: there is no such setting"))
-        .collect())
-}
-
-fn value<T: DeserializeOwned>(figment: &Figment, key: &str, wrong: &mut Vec<String>) -> Option<T> {
-    if figment.find_value(key).is_err() {
-        return None;
-    }
-    figment
-        .extract_inner(key)
-        .map_err(|error| wrong.push(format!("{key}: {error}")))
-        .ok()
-}
-
-fn section<T: DeserializeOwned + Serialize + Default>(
-    figment: &Figment,
-    name: &str,
-    wrong: &mut Vec<String>,
-) -> T {
-    let defaults = Figment::from(Serialized::default(name, T::default()));
-    defaults
-        .merge(figment)
-        .extract_inner(name)
-        .unwrap_or_else(|error| {
-            wrong.extend(error.into_iter().map(|one| format!("{name}: {one}")));
-            T::default()
-        })
-}
-
-/// [`list`] where it stands alone.
-#[derive(Default, Deserialize)]
-#[serde(transparent)]
-struct List(#[serde(deserialize_with = "list")] Vec<String>);
-
-/// A list, or text with commas as the environment gives it.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        List(Vec<String>),
-        Text(String),
-    }
-    Ok(match Either::deserialize(deserializer)? {
-        Either::List(list) => list,
-        Either::Text(text) => text
-            .split(',')
-            .map(|entry| entry.trim().to_owned())
-            .filter(|entry| !entry.is_empty())
-            .collect(),
-    })
 }

@@ -2,12 +2,14 @@
 //! data sync carries in [`sync`], those of the command line's client in [`client`].
 
 mod client;
+mod operating;
 mod search;
 mod sharing;
 mod sheet;
 mod sync;
 
 pub use client::*;
+pub use operating::*;
 pub use search::*;
 pub use sharing::*;
 pub use sheet::*;
@@ -305,6 +307,12 @@ pub const HEADER_BYTES_MAX: usize = 64 * 1024;
 pub const HEADERS_MAX: usize = 128;
 /// How long a client may take to send the head of a request, milliseconds.
 pub const HEADER_MS_MAX: u64 = 15_000;
+/// How long a TLS handshake may take, milliseconds.
+pub const TLS_HANDSHAKE_MS_MAX: u64 = 10_000;
+/// How often the files of the TLS certificate are looked at, milliseconds.
+pub const TLS_LOOK_MS: u64 = 5_000;
+/// What is read of one of them, bytes.
+pub const TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// How long a client may leave a write waiting without taking a byte of it, milliseconds.
 pub const WRITE_STALL_MS_MAX: u64 = 60_000;
 /// What the kernel takes of an answer before the client's window has room for it, bytes.

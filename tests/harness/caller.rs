@@ -1,6 +1,6 @@
 //! Who speaks to the product: one method per endpoint, with or without a token.
 
-use crate::{Answer, PATIENCE, TestApp, eventually, unique};
+use crate::{Answer, PATIENCE, TestApp, eventually, secure, unique};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -20,6 +20,19 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| {
         .build()
         .expect("a client")
 });
+
+/// Sends a request, over TLS where its URL says so.
+pub(crate) async fn execute(request: RequestBuilder) -> Result<reqwest::Response, String> {
+    let (client, request) = request.build_split();
+    let request = request.map_err(|error| format!("{error:?}"))?;
+    match request.url().scheme() {
+        "https" => secure::execute(request).await,
+        _ => {
+            let sent = client.execute(request).await;
+            sent.map_err(|error| format!("{error:?}"))
+        }
+    }
+}
 
 /// Someone at the door of an app.
 #[derive(Clone)]
@@ -143,10 +156,9 @@ impl<'a> Caller<'a> {
             request = request.bearer_auth(token);
         }
         let name = format!("{method} {path}");
-        let response = finish(request)
-            .send()
+        let response = execute(finish(request))
             .await
-            .unwrap_or_else(|error| panic!("{name} had no answer: {error:?}"));
+            .unwrap_or_else(|error| panic!("{name} had no answer: {error}"));
         let answer = Answer::read(name, response).await;
         if let Some(contract) = self.app.contract().await {
             contract.check(&method, path, &answer);

@@ -15,9 +15,8 @@ pub struct Contract {
 impl Contract {
     /// Reads `/api/v1/openapi.json`; None where there is none.
     pub async fn fetch(base: &str) -> Option<Self> {
-        let response = reqwest::get(format!("{base}/api/v1/openapi.json"))
-            .await
-            .ok()?;
+        let request = reqwest::Client::new().get(format!("{base}/api/v1/openapi.json"));
+        let response = crate::caller::execute(request).await.ok()?;
         if !response.status().is_success() {
             return None;
         }

@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
 /// An open progress stream.
 pub struct ProgressSocket {
@@ -15,9 +15,11 @@ pub struct ProgressSocket {
 impl ProgressSocket {
     /// Opens the stream with this query. The error is the HTTP status of a refusal.
     pub async fn open(base: &str, query: &str) -> Result<Self, u16> {
-        let address = base.replacen("http://", "ws://", 1);
+        // wss:// for https://.
+        let address = base.replacen("http", "ws", 1);
         let url = format!("{address}/api/v1/ws/progress{query}");
-        match tokio_tungstenite::connect_async(&url).await {
+        let tls = Connector::Rustls(crate::tls_client());
+        match tokio_tungstenite::connect_async_tls_with_config(&url, None, false, Some(tls)).await {
             Ok((socket, _)) => Ok(Self { socket }),
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(error) => panic!("{url}: {error}"),

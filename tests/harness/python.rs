@@ -26,6 +26,21 @@ pub fn openpyxl(file: &[u8]) -> Value {
     serde_json::from_slice(&output.stdout).expect("the script prints JSON")
 }
 
+const SCHEMAS: [&str; 3] = [
+    "compose-spec==0.2.1",
+    "kubernetes-validate==1.37.0",
+    "PyYAML==6.0.4",
+];
+
+/// Holds the files of a folder such as `deploy/` against the schemas of their kinds, with
+/// `tests/fixtures/deployed.py`; what does not fit stands on its standard output.
+pub fn deployment_schemas(folder: &Path) -> Output {
+    let python = set_up("test-schemas", "python", &SCHEMAS);
+    let script = workspace_root().join("tests/fixtures/deployed.py");
+    let output = Command::new(python).arg(script).arg(folder).output();
+    output.expect("python runs")
+}
+
 /// LibreOffice makes a PDF of this file, named in `folder`; the path of the PDF. None where there is no
 /// LibreOffice, which is said and in CI a failure.
 #[track_caller]

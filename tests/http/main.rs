@@ -14,6 +14,7 @@ mod files;
 mod media_sites;
 mod metrics;
 mod openapi;
+mod operating;
 mod parse;
 mod projects;
 mod quota;
@@ -21,6 +22,7 @@ mod settings;
 mod sharing;
 mod sync;
 mod tasks;
+mod tls;
 mod tokens;
 mod ws;
 

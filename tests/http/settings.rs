@@ -1,7 +1,8 @@
 //! What is wrong in the settings is said at once, in words that name the setting.
 
+use std::path::Path;
 use std::process::Command;
-use tests::binary;
+use tests::{Certificate, binary};
 
 /// The standard error of a start with this file, which must fail.
 fn refusal(file: &str) -> String {
@@ -80,5 +81,87 @@ fn what_is_wrong_with_drives_and_mail_is_named_and_no_password_is_shown() {
         ));
         assert!(said.contains("smtp.url:"), "{said}");
         assert!(!said.contains("very-secret"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_certificate_and_key_is_named_with_its_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let one = Certificate::in_folder(folder.path());
+    let inner = folder.path().join("other");
+    std::fs::create_dir(&inner).expect("a folder");
+    let other = Certificate::in_folder(&inner);
+    let missing = folder.path().join("missing.pem");
+    let locked = folder.path().join("locked.pem");
+    let passphrase =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    std::fs::write(&locked, passphrase).expect("a file");
+    let said = |cert: &Path, key: &Path| {
+        let of = Certificate {
+            cert: cert.to_owned(),
+            key: key.to_owned(),
+        };
+        // Beside another mistake, which is reported with it.
+        let said = refusal(&format!("{}\n[queue]\nlease_s = 0\n", of.config()));
+        assert!(said.contains("queue.lease_s:"), "{said}");
+        let lines = said.lines().filter(|line| line.contains("tls."));
+        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let show = |path: &Path| path.display().to_string();
+    let none = Path::new("");
+    for (cert, key, sentence) in [
+        (
+            &*one.cert,
+            none,
+            "tls.cert and tls.key: are both given or neither".to_owned(),
+        ),
+        (
+            none,
+            &*one.key,
+            "tls.cert and tls.key: are both given or neither".to_owned(),
+        ),
+        (
+            &missing,
+            &one.key,
+            format!("tls.cert: {} cannot be read: ", show(&missing)),
+        ),
+        (
+            &one.cert,
+            &missing,
+            format!("tls.key: {} cannot be read: ", show(&missing)),
+        ),
+        (
+            &one.key,
+            &one.key,
+            format!("tls.cert: {} holds no certificate in PEM", show(&one.key)),
+        ),
+        (
+            &one.cert,
+            &one.cert,
+            format!("tls.key: {} holds no private key in PEM", show(&one.cert)),
+        ),
+        (
+            &one.cert,
+            &locked,
+            format!(
+                "tls.key: the key in {} has a passphrase; take that off",
+                show(&locked)
+            ),
+        ),
+        (
+            &one.cert,
+            &other.key,
+            format!(
+                "tls.key: {} is not the key of the certificate in {}",
+                show(&other.key),
+                show(&one.cert)
+            ),
+        ),
+    ] {
+        let lines = said(cert, key);
+        assert!(
+            lines.len() == 1 && lines[0].starts_with(&sentence),
+            "{lines:?}, not {sentence}"
+        );
     }
 }

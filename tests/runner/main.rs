@@ -79,7 +79,7 @@ impl Runner {
             .expect("the guests load");
         let stop = CancellationToken::new();
         let router = server::with_host(router, host);
-        let server = tokio::spawn(server::serve(listener, router, stop.clone()));
+        let server = tokio::spawn(server::serve(listener, router, None, stop.clone()));
         Self {
             address,
             client: reqwest::Client::new(),

@@ -6,6 +6,7 @@ mod checks;
 mod claims;
 mod exports;
 mod files;
+mod health;
 mod ledger;
 mod mails;
 mod metrics;

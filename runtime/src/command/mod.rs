@@ -2,7 +2,9 @@
 
 pub mod admin;
 pub mod audit;
+pub mod backup;
 pub mod config;
+pub mod doctor;
 pub mod migrate;
 pub mod project;
 pub mod serve;
@@ -11,4 +13,4 @@ pub mod sync;
 pub mod up;
 pub mod work;
 
-mod parts;
+pub(crate) mod parts;

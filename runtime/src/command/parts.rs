@@ -1,42 +1,37 @@
 //! What the serving commands are put together from.
 
-use crate::database::{Handle, SqlitePool};
+use crate::database::{self, Handle, SqlitePool};
 use crate::egress::{Door, ForwardProxy};
 use crate::host::{Host, HostOptions};
 use crate::metrics::requests::Requests;
+use crate::server::tls::Tls;
 use crate::settings::{Flags, Settings};
 use crate::tools::Tools;
 use crate::worker::Worker;
 use crate::worker::ytdlp::Ytdlp;
-use crate::{host, keys, server};
+use crate::{data_folder, host, keys, server};
 use anyhow::Context;
 use axum::Router;
 use shared::domain::egress::AllowList;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Reads the settings, makes the data folder, completes the keys.
+/// Reads the settings, makes the data folder and stays in it, completes the keys.
 pub fn settings(flags: &Flags) -> anyhow::Result<Settings> {
     let mut settings = Settings::load(flags)?;
-    // Password hashes, URLs and files lie here: for its owner only, whatever the umask says.
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&settings.data_dir)
-        .with_context(|| format!("creating {}", settings.data_dir.display()))?;
+    data_folder::enter(&settings.data_dir)?;
     keys::complete(&mut settings)?;
     Ok(settings)
 }
 
 /// Opens the database and brings it up to date.
 pub async fn database(settings: &Settings) -> anyhow::Result<Handle> {
-    if sends_in_the_clear(&settings.database_url) {
+    if database::sends_in_the_clear(&settings.database_url) {
         tracing::warn!(
             "the connection to PostgreSQL is not encrypted; let it cross no open network"
         );
@@ -44,16 +39,6 @@ pub async fn database(settings: &Settings) -> anyhow::Result<Handle> {
     let handle = Handle::open(&settings.database_url, &settings.data_dir)?;
     super::migrate::apply(&handle).await?;
     Ok(handle)
-}
-
-/// Whether a password and data would cross a network as they are.
-fn sends_in_the_clear(database_url: &str) -> bool {
-    // The host of a URL of this scheme is plain text, an address too.
-    url::Url::parse(database_url).is_ok_and(|url| {
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let address: Option<std::net::IpAddr> = host.parse().ok();
-        !host.is_empty() && host != "localhost" && !address.is_some_and(|ip| ip.is_loopback())
-    })
 }
 
 /// The manifest: `spin.toml` here, else beside or above the binary.
@@ -78,18 +63,6 @@ pub async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr
         .with_context(|| format!("Cannot listen on {listen}; is another wharf running?"))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
-}
-
-/// `http://host:port` that this machine reaches, also where the socket listens on every address.
-pub fn local_url(address: SocketAddr) -> String {
-    let mut address = address;
-    if address.ip().is_unspecified() {
-        match address {
-            SocketAddr::V4(_) => address.set_ip(std::net::Ipv4Addr::LOCALHOST.into()),
-            SocketAddr::V6(_) => address.set_ip(std::net::Ipv6Addr::LOCALHOST.into()),
-        }
-    }
-    format!("http://{address}")
 }
 
 /// Loads the components with what `spin.toml` asks for.
@@ -140,10 +113,6 @@ pub fn variables(
         })
         .unwrap_or_else(|| "127.0.0.1:5432".to_owned());
     let vip_month = settings.payments.vip_yuan_per_month.0;
-    let public_url = match settings.public_url.as_str() {
-        "" => local_url(settings.listen),
-        url => url.trim_end_matches('/').to_owned(),
-    };
     [
         ("database_url", settings.database_url.clone()),
         ("database_host", database_host),
@@ -166,7 +135,7 @@ pub fn variables(
         ("sync_fail_max", settings.sync.fail_max.to_string()),
         ("sync_receiver", sync_receiver(settings).to_owned()),
         ("site_operators", settings.site.operators.join(",")),
-        ("public_url", public_url),
+        ("public_url", settings.public_url()),
         ("payments_sandbox", settings.payments.sandbox.to_string()),
         ("payments_secret", settings.payments.sandbox_secret.clone()),
         ("payments_vip_month", vip_month.hundredths().to_string()),
@@ -233,19 +202,35 @@ pub async fn worker(settings: &Settings, handle: &Handle) -> anyhow::Result<Arc<
     Worker::new(settings.clone(), handle.clone(), ytdlp)
 }
 
-/// Runs both until `shutdown`: the worker gives its claims back at once, running requests end (PF-10).
-pub async fn serve_and_work(
-    listener: TcpListener,
-    router: Router,
-    worker: &Arc<Worker>,
-    shutdown: CancellationToken,
-) {
+/// What is listened on: clients, and where these speak TLS, the components' own calls to the worker.
+pub struct Front {
+    pub listener: TcpListener,
+    pub router: Router,
+    pub tls: Option<Tls>,
+    pub internal: Option<(TcpListener, Router)>,
+}
+
+impl Front {
+    /// Serves until `shutdown`; running requests then get time to end (PF-10).
+    pub async fn serve(self, shutdown: CancellationToken) {
+        let internal = async {
+            if let Some((listener, router)) = self.internal {
+                server::serve(listener, router, None, shutdown.clone()).await;
+            }
+        };
+        let clients = server::serve(self.listener, self.router, self.tls, shutdown.clone());
+        tokio::join!(clients, internal);
+    }
+}
+
+/// Runs both until `shutdown`: the worker gives its claims back at once.
+pub async fn serve_and_work(front: Front, worker: &Arc<Worker>, shutdown: CancellationToken) {
     worker.start();
     let stopped = async {
         shutdown.cancelled().await;
         worker.stop().await;
     };
-    tokio::join!(server::serve(listener, router, shutdown.clone()), stopped);
+    tokio::join!(front.serve(shutdown.clone()), stopped);
 }
 
 /// Cancelled by SIGTERM or SIGINT.
@@ -268,4 +253,15 @@ pub fn shutdown() -> anyhow::Result<CancellationToken> {
 /// The one line that says where the service is.
 pub fn announce(url: &str) {
     println!("Wharf is ready on {url}");
+}
+
+/// Prints what a command has to say; who has stopped listening misses it.
+pub fn say(text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut output = std::io::stdout().lock();
+    let said = output.write_all(text.as_bytes());
+    match said.and_then(|()| output.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        said => said,
+    }
 }

@@ -1,6 +1,8 @@
 //! The native adapters of [`shared::store::Database`]: SQLite in `data_dir`, or PostgreSQL.
 
+mod copy;
 mod lane;
+mod look;
 pub mod postgres;
 pub mod script;
 pub mod sqlite;
@@ -12,6 +14,8 @@ use shared::store::Database;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use copy::copy;
+pub use look::SqliteLook;
 pub use postgres::PostgresDatabase;
 pub use sqlite::{SqliteDatabase, SqlitePool};
 
@@ -87,4 +91,14 @@ impl Handle {
         }
         Ok(())
     }
+}
+
+/// Whether a password and data would cross a network as they are.
+pub fn sends_in_the_clear(database_url: &str) -> bool {
+    // The host of a URL of this scheme is plain text, an address too.
+    url::Url::parse(database_url).is_ok_and(|url| {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let address: Option<std::net::IpAddr> = host.parse().ok();
+        !host.is_empty() && host != "localhost" && !address.is_some_and(|ip| ip.is_loopback())
+    })
 }

@@ -357,7 +357,7 @@ fn write(
     Ok(answer)
 }
 
-fn collect(
+pub(super) fn collect(
     statement: &mut rusqlite::Statement<'_>,
     parameters: &[Value],
     answer: &mut Answer,

@@ -4,6 +4,7 @@ use super::door::{Door, EgressError};
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::builderstates::WantsSchemes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -14,6 +15,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 /// Why there is no answer. The texts hold neither address nor URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +52,16 @@ impl Client {
             Ok(builder) => builder,
             Err(_) => HttpsConnectorBuilder::new().with_webpki_roots(),
         };
+        Self::with(builder, door)
+    }
+
+    /// Trusts the server that shows the first of these certificates, whatever name stands in it, and no other.
+    pub fn knowing(door: Door, chain: Vec<CertificateDer<'static>>) -> Self {
+        let builder = HttpsConnectorBuilder::new().with_tls_config(super::known::config(chain));
+        Self::with(builder, door)
+    }
+
+    fn with(builder: HttpsConnectorBuilder<WantsSchemes>, door: Door) -> Self {
         let connector = builder
             .https_or_http()
             .enable_http1()

@@ -5,6 +5,7 @@ pub mod client;
 pub mod door;
 pub mod forward_proxy;
 mod hop_by_hop;
+mod known;
 mod ticket;
 mod tunnel;
 

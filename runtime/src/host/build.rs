@@ -34,6 +34,41 @@ pub async fn build_stale(manifest: &Path) -> Result<()> {
     cargo_build(&folder, &stale).await
 }
 
+/// What there is of the components.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// How many the manifest names.
+    pub all: usize,
+    /// Without a Wasm.
+    pub missing: Vec<String>,
+    /// With one that is older than its sources.
+    pub stale: Vec<String>,
+    /// The sources lie beside the manifest, so that [`build_stale`] builds.
+    pub has_sources: bool,
+}
+
+/// Looks, and builds nothing. Errors: the manifest cannot be read.
+pub async fn look(manifest: &Path) -> Result<State> {
+    let path = std::path::absolute(manifest)?;
+    let manifest = manifest::read(&path, &mut Problems::default())?;
+    let state = tokio::task::spawn_blocking(move || {
+        let mut state = State {
+            all: manifest.components.len(),
+            has_sources: path.with_file_name("Cargo.toml").exists(),
+            ..State::default()
+        };
+        for (id, component) in manifest.components {
+            if modified(&component.source).is_none() {
+                state.missing.push(id);
+            } else if state.has_sources && is_stale(&component) {
+                state.stale.push(id);
+            }
+        }
+        state
+    });
+    Ok(state.await?)
+}
+
 fn is_stale(component: &Component) -> bool {
     let Some(build) = &component.build else {
         return false;

@@ -73,6 +73,9 @@ impl Settings {
             (1..=CONNECTIONS_MAX).contains(&self.delivery.max_transfers),
             &format!("delivery.max_transfers: is between 1 and {CONNECTIONS_MAX}"),
         );
+        if let Some(problem) = self.tls.problem() {
+            require(false, &problem);
+        }
         self.check_sync(&mut require);
         require(
             self.market.refund_window_s <= REFUND_WINDOW_S_MAX,

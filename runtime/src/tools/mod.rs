@@ -64,7 +64,38 @@ pub struct Note {
     pub text: String,
 }
 
+/// What is there of a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Looked {
+    Found(String),
+    /// Not there, and the next start can set it up.
+    WouldBeSetUp(String),
+    Missing(String),
+}
+
 impl Tools {
+    /// What [`Tools::find_or_set_up`] would find of yt-dlp and ffmpeg, without setting anything up.
+    pub async fn look(
+        ytdlp: Option<PathBuf>,
+        ffmpeg: Option<PathBuf>,
+        data_dir: &Path,
+    ) -> [Looked; 2] {
+        let search = Search::looking(data_dir).await;
+        let can_be_set_up = search.python().await.is_some();
+        let looked = |found: Result<String, String>, is_named: bool| match found {
+            Ok(text) => Looked::Found(text),
+            Err(text) if can_be_set_up && !is_named => Looked::WouldBeSetUp(text),
+            Err(text) => Looked::Missing(text),
+        };
+        let (names_ytdlp, names_ffmpeg) = (ytdlp.is_some(), ffmpeg.is_some());
+        let ytdlp = search.ytdlp(ytdlp, &mut Vec::new()).await;
+        let ffmpeg = search.ffmpeg(ffmpeg).await;
+        [
+            looked(ytdlp.map(|(_, text)| text), names_ytdlp),
+            looked(ffmpeg.map(|(_, text)| text), names_ffmpeg),
+        ]
+    }
+
     /// Looks for each tool in the settings, in `PATH` and in `data_dir/tools`, and sets it up there when
     /// it is nowhere. Never fails: what is missing stands in the notes.
     pub async fn find_or_set_up(

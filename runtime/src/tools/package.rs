@@ -12,6 +12,7 @@ pub(super) struct Python<'a> {
     pub(super) program: PathBuf,
     /// The folder that packages are set up in.
     pub(super) tools: &'a Path,
+    pub(super) may_set_up: bool,
 }
 
 /// A package that is set up, but not in its place yet. Removed again unless it is put there.
@@ -34,6 +35,9 @@ impl Python<'_> {
 
     /// Sets a package up beside the others, so that a half one is never used.
     pub(super) async fn install(&self, name: &str, wanted: &str) -> Result<Aside, String> {
+        if !self.may_set_up {
+            return Err("it is not set up yet".to_owned());
+        }
         let aside = Aside {
             folder: self.tools.join(format!(".{name}-{}", uuid::Uuid::now_v7())),
             is_placed: false,
@@ -57,7 +61,7 @@ impl Python<'_> {
 
     /// Adds packages to a folder, without what they depend on. What cannot be had is left out.
     pub(super) async fn add(&self, folder: &Path, wanted: &[String]) {
-        for package in wanted {
+        for package in wanted.iter().filter(|_| self.may_set_up) {
             let arguments = ["--no-deps", "--retries", "1", package.as_str()];
             if let Err(why) = self.pip(&self.program, folder, &arguments).await {
                 tracing::warn!(package, why, "could not be set up beside yt-dlp");

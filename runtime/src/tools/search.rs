@@ -18,6 +18,8 @@ const PYTHON_OLDEST: (u32, u32) = (3, 10);
 #[derive(Debug)]
 pub(super) struct Search {
     pub(super) folder: PathBuf,
+    /// False: what is not there stays so.
+    may_set_up: bool,
 }
 
 impl Search {
@@ -31,7 +33,20 @@ impl Search {
         }
         // A relative path would be resolved again in each task's folder.
         let folder = tokio::fs::canonicalize(&folder).await.unwrap_or(folder);
-        Self { folder }
+        Self {
+            folder,
+            may_set_up: true,
+        }
+    }
+
+    /// Sets nothing up.
+    pub(super) async fn looking(data_dir: &Path) -> Self {
+        let folder = data_dir.join("tools");
+        let folder = tokio::fs::canonicalize(&folder).await.unwrap_or(folder);
+        Self {
+            folder,
+            may_set_up: false,
+        }
     }
 
     pub(super) async fn ffmpeg(&self, setting: Option<PathBuf>) -> Found<PathBuf> {
@@ -106,6 +121,7 @@ impl Search {
                 return Some(Python {
                     program: PathBuf::from(path),
                     tools: &self.folder,
+                    may_set_up: self.may_set_up,
                 });
             }
         }
@@ -123,9 +139,14 @@ impl Search {
     pub(super) async fn look(&self, command: &[OsString], arguments: &[&str]) -> Option<Captured> {
         let mut argv = command.to_vec();
         argv.extend(arguments.iter().map(OsString::from));
+        // Programs run in a folder, also where none was made yet.
+        let folder = match self.folder.is_dir() {
+            true => &*self.folder,
+            false => Path::new("/"),
+        };
         let job = Job {
             argv: &argv,
-            folder: &self.folder,
+            folder,
             environment: Vec::new(),
             input: Vec::new(),
         };

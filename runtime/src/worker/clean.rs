@@ -173,7 +173,7 @@ fn companions_of(file: &Path) -> Vec<PathBuf> {
 
 /// Whether a path is the subtitles or the thumbnail of a finished file: the same folder and the same stem,
 /// which ends in the task's id.
-pub(super) fn accompanies(path: &Path, file: &Path) -> bool {
+pub fn accompanies(path: &Path, file: &Path) -> bool {
     let text =
         |name: Option<&std::ffi::OsStr>| name.map(|name| name.to_string_lossy().into_owned());
     let (Some(name), Some(stem)) = (text(path.file_name()), text(file.file_stem())) else {

@@ -75,6 +75,17 @@ impl Outgoing {
         Ok(Some(Self { transport, from }))
     }
 
+    /// Connects and logs in, and sends nothing. Errors: a sentence for the operator, without address and password.
+    pub async fn test(&self) -> std::result::Result<(), String> {
+        let patience = Duration::from_secs(MAIL_S_MAX);
+        match tokio::time::timeout(patience, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err("the mail server ended the connection".to_owned()),
+            Ok(Err(error)) => Err(failure(&error).why),
+            Err(_) => Err("the mail server did not answer in time".to_owned()),
+        }
+    }
+
     fn message(&self, mail: &Mail, to: &str) -> std::result::Result<Message, Failure> {
         let unfit = |why: &str| Failure {
             why: why.to_owned(),

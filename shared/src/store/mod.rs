@@ -30,6 +30,7 @@ pub mod entries;
 pub mod exports;
 pub mod files;
 pub mod findings;
+pub mod health;
 pub mod idempotency;
 pub mod links;
 pub mod loads;

@@ -132,7 +132,7 @@ async fn nothing_that_a_server_sends_drives_the_terminal() {
         &["quota"],
     ] {
         let piped = client.run(words);
-        harmless(&(piped.out + &piped.err).replace('\n', ""));
+        harmless(&format!("{}{}", piped.out, piped.err).replace('\n', ""));
         let (code, shown) = client.terminal(words, 100).end();
         assert_eq!(code, piped.code, "{words:?}: {shown}");
         harmless(&without_own(&shown));

@@ -2,7 +2,6 @@
 
 use crate::sqlite;
 use serde_json::{Value, json};
-use std::path::Path;
 use tests::{Builder, Caller, PATIENCE, Shop, TestApp, eventually};
 
 fn row(syn_id: &str, kind: &str, entity: &str) -> Value {
@@ -213,22 +212,6 @@ async fn a_new_site_is_given_what_it_may_see_the_last_row_of_each_entity() {
     }));
 }
 
-/// The database in `to` is the one in `from`, with nothing left of what was there: a log that stays behind would be
-/// played back.
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(to).expect("a folder").flatten() {
-        if entry.file_name().to_string_lossy().starts_with("wharf.db") {
-            std::fs::remove_file(entry.path()).expect("it goes");
-        }
-    }
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with("wharf.db") {
-            std::fs::copy(entry.path(), to.join(name)).expect("a copy");
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_site_restored_from_a_backup_begins_a_new_epoch_and_gets_back_what_it_lost() {
     let (shop, cloud) = (Shop::start().await, sqlite().start());
@@ -237,11 +220,10 @@ async fn a_site_restored_from_a_backup_begins_a_new_epoch_and_gets_back_what_it_
     let at = app.user().await;
     at.hand_in(&[row("1", "order", "o:1")]).await.ok();
     drained(&at).await;
-    app.stop();
-    let backup = tempfile::tempdir().expect("a folder");
-    copy(&app.data(), backup.path());
-    app.restart();
-    let at = app.user().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = folder.path().join("backup.tar").display().to_string();
+    let written = app.run(&["backup", &backup], "");
+    assert!(written.status.success(), "{written:?}");
     // Days that the backup does not know: the shop sends, the cloud sends.
     at.hand_in(&[row("2", "member", "m:2"), row("3", "order", "o:1")])
         .await
@@ -250,7 +232,8 @@ async fn a_site_restored_from_a_backup_begins_a_new_epoch_and_gets_back_what_it_
     applied(&shop, 1).await;
     drained(&at).await;
     app.stop();
-    copy(backup.path(), &app.data());
+    let restored = app.run(&["restore", &backup, "--force"], "");
+    assert!(restored.status.success(), "{restored:?}");
     app.restart();
     let at = app.user().await;
     // It uses an id again that it has used in its lost future.

@@ -20,22 +20,36 @@ use std::sync::Arc;
 use std::time::Instant;
 use subtle::ConstantTimeEq;
 
-/// Routes: `/files/{task_id}/{file_name}`, `/api/v1/ws/progress`, `/internal/v1/parse`,
-/// `/internal/v1/page`, `/internal/v1/rows`, `/health`. Requests are counted, except for those to `/health`, which say nothing of how callers fare.
+/// Routes: `/files/{task_id}/{file_name}`, `/api/v1/ws/progress`, `/health` and those of [`internal`]. Requests are
+/// counted, except for those to `/health`, which say nothing of how callers fare.
 pub fn router(worker: Arc<Worker>, requests: &Requests) -> Router {
     let counts = Arc::new(requests.of(requests::WORKER));
-    Router::new()
+    components_calls()
         .route("/files/{task_id}/{file_name}", get(files::deliver))
         .route("/api/v1/ws/progress", get(progress::connect))
-        .route("/internal/v1/parse", any(parse::parse))
-        .route("/internal/v1/page", any(page::page))
-        .route("/internal/v1/rows", any(rows::wait))
         .method_not_allowed_fallback(reply::method_not_allowed)
         .route_layer(middleware::from_fn_with_state(counts, count))
         .route("/health", get(health))
         .method_not_allowed_fallback(reply::method_not_allowed)
         .with_state(worker)
         .layer(middleware::from_fn(name_request))
+}
+
+/// The components' calls alone: `/internal/v1/parse`, `/internal/v1/page`, `/internal/v1/rows`.
+pub fn internal(worker: Arc<Worker>, requests: &Requests) -> Router {
+    let counts = Arc::new(requests.of(requests::WORKER));
+    let own = components_calls()
+        .route_layer(middleware::from_fn_with_state(counts, count))
+        .with_state(worker)
+        .layer(middleware::from_fn(name_request));
+    alone(own, requests)
+}
+
+fn components_calls() -> Router<Arc<Worker>> {
+    Router::new()
+        .route("/internal/v1/parse", any(parse::parse))
+        .route("/internal/v1/page", any(page::page))
+        .route("/internal/v1/rows", any(rows::wait))
 }
 
 /// Where no components are behind the worker: 404 in the envelope for every other path.
