@@ -1,0 +1,79 @@
+/** Tasks as they go on (VA-6): told by the server over a WebSocket, asked for where there is none. */
+import { query } from "./client.js";
+
+export const isOver = (task) => !["queued", "running"].includes(task.status);
+
+const POLL_MS = 1_000;
+const QUIET_MS = 5_000;
+/** How many times tasks are asked for before the WebSocket is tried again, at most. */
+const POLLS_MAX = 10;
+
+/**
+ * Tells `told(task)` of every change until `enough()` or the user stops it. With a `taskId` of that task alone, else of all
+ * tasks of the caller. The current state comes first.
+ */
+export async function follow(call, realm, taskId, told, enough) {
+  for (let round = 0; !enough(); round++) {
+    const heard = await listen(call, realm, taskId, told, enough);
+    if (heard) round = 0;
+    for (let polls = 0; polls <= Math.min(round, POLLS_MAX) && !enough(); polls++) {
+      await poll(call, realm, taskId, told);
+      if (!enough()) await call.pause(POLL_MS);
+    }
+  }
+}
+
+async function poll(call, realm, taskId, told) {
+  if (taskId) {
+    told(await call.api.request("GET", `/api/v1/tasks/${encodeURIComponent(taskId)}`, { realm }));
+    return;
+  }
+  const list = await call.api.request("GET", `/api/v1/tasks${query({ page_size: 100 })}`, { realm });
+  for (const task of [...list.items].reverse()) told(task);
+}
+
+/** Whether a WebSocket told anything before it ended. */
+async function listen(call, realm, taskId, told, enough) {
+  let ticket;
+  try {
+    ticket = await call.api.request("POST", "/api/v1/ws/ticket", { realm });
+  } catch (failure) {
+    if (failure.status >= 400 && failure.status < 500) throw failure;
+    return false;
+  }
+  const address = call.host.base.replace(/^http/u, "ws");
+  const path = `/api/v1/ws/progress${query({ ticket: ticket.ticket, task_id: taskId })}`;
+  let socket;
+  let heard = false;
+  const ended = new Promise((end) => {
+    try {
+      socket = new call.host.WebSocket(address + path);
+    } catch {
+      end();
+      return;
+    }
+    socket.onclose = end;
+    socket.onerror = end;
+    socket.onmessage = ({ data }) => {
+      heard = true;
+      told(JSON.parse(data));
+      if (enough()) end();
+    };
+  });
+  try {
+    await call.until(Promise.race([ended, silent(call, () => heard)]));
+  } finally {
+    try {
+      socket?.close();
+    } catch {
+      // It is closed, or was never open.
+    }
+  }
+  return heard;
+}
+
+/** Ends when nothing at all was heard for a while: something on the way keeps WebSockets open and silent. */
+async function silent(call, heard) {
+  await call.host.sleep(QUIET_MS);
+  return heard() ? new Promise(() => {}) : undefined;
+}
