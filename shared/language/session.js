@@ -53,7 +53,8 @@ class Session {
   async run(words, { json = false } = {}) {
     await this.#ready();
     const expanded = await this.#expand(words);
-    const [name, ...rest] = expanded;
+    const isAddress = /^https?:\/\//iu.test(expanded[0]);
+    const [name, ...rest] = isAddress ? ["parse", ...expanded] : expanded;
     const command = find(name);
     let stop;
     try {

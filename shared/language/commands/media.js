@@ -98,10 +98,17 @@ export const MEDIA = [
   },
 ];
 
+/** People leave the scheme away. */
+const webAddress = (text) =>
+  /^[a-z][a-z0-9+.-]*:/iu.test(text) && !/^[^/]*:\d+(\/|$)/u.test(text) ? text : `https://${text}`;
+
 async function parse(call) {
   const { t } = call;
   call.show(blocks.text(t("Reading…", "读取中…"), "muted"));
-  const data = await call.request("POST", "/api/v1/parse", { realm: "user", body: { url: call.values.url } });
+  const data = await call.request("POST", "/api/v1/parse", {
+    realm: "user",
+    body: { url: webAddress(call.values.url) },
+  });
   call.show(
     data.thumbnail && blocks.image(data.thumbnail, data.title),
     blocks.title(data.title),
@@ -137,7 +144,7 @@ async function parse(call) {
 async function get(call) {
   const { options } = call;
   const body = {
-    url: call.values.url,
+    url: webAddress(call.values.url),
     mode: options.archive ? "archive" : "quick_download",
     quality: options.quality,
     format: options.format,
