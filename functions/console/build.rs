@@ -19,9 +19,13 @@ const FOLDERS: [(&str, &str); 3] = [
     ),
 ];
 
+/// Stands in the page where it says which modules it will need, so that a browser fetches them at once and not as
+/// it comes upon each.
+const MODULES: &str = "<!-- modules -->";
+
 fn main() -> Result<()> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let mut table = String::from("static FILES: &[File] = &[\n");
+    let mut files: Vec<(String, &str, Vec<u8>)> = Vec::new();
     for (folder, served) in FOLDERS {
         println!("cargo::rerun-if-changed={folder}");
         let mut paths: Vec<PathBuf> = fs::read_dir(folder)
@@ -31,9 +35,15 @@ fn main() -> Result<()> {
         paths.sort();
         for path in paths {
             if let Some(kind) = kind(&path) {
-                pack(&path, served, kind, &out, &mut table)?;
+                let name = path.file_name().context("a file name")?.to_string_lossy();
+                files.push((format!("{served}{name}"), kind, fs::read(&path)?));
             }
         }
+    }
+    preload(&mut files)?;
+    let mut table = String::from("static FILES: &[File] = &[\n");
+    for (served, kind, bytes) in &files {
+        pack(served, kind, bytes, &out, &mut table)?;
     }
     table.push_str("];\n");
     fs::write(out.join("files.rs"), table)?;
@@ -51,19 +61,30 @@ fn kind(path: &Path) -> Option<&'static str> {
     }
 }
 
-fn pack(path: &Path, served: &str, kind: &str, out: &Path, table: &mut String) -> Result<()> {
-    let name = path.file_name().context("a file name")?.to_string_lossy();
-    let bytes = fs::read(path)?;
-    let etag = hex::encode(&Sha256::digest(&bytes)[..12]);
-    let packed = out.join(format!("{etag}.gz"));
+fn preload(files: &mut [(String, &str, Vec<u8>)]) -> Result<()> {
+    let links: Vec<String> = files
+        .iter()
+        .filter(|(path, ..)| path.ends_with(".js"))
+        .map(|(path, ..)| format!("<link rel=\"modulepreload\" href=\"{path}\" />"))
+        .collect();
+    let page = files.iter_mut().find(|(path, ..)| path.ends_with(".html"));
+    let (.., page) = page.context("the page")?;
+    let text = String::from_utf8(std::mem::take(page))?;
+    *page = text.replace(MODULES, &links.join("\n    ")).into_bytes();
+    Ok(())
+}
+
+fn pack(served: &str, kind: &str, bytes: &[u8], out: &Path, table: &mut String) -> Result<()> {
+    let etag = hex::encode(&Sha256::digest(bytes)[..12]);
+    let (whole, packed) = (out.join(&etag), out.join(format!("{etag}.gz")));
+    fs::write(&whole, bytes)?;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(&bytes)?;
+    encoder.write_all(bytes)?;
     fs::write(&packed, encoder.finish()?)?;
-    let whole = fs::canonicalize(path)?;
     writeln!(
         table,
-        "    File {{ path: {:?}, kind: {kind:?}, etag: \"\\\"{etag}\\\"\", whole: include_bytes!({whole:?}), packed: include_bytes!({packed:?}) }},",
-        format!("{served}{name}")
+        "    File {{ path: {served:?}, kind: {kind:?}, etag: \"\\\"{etag}\\\"\", \
+         whole: include_bytes!({whole:?}), packed: include_bytes!({packed:?}) }},"
     )?;
     Ok(())
 }

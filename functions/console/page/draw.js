@@ -242,7 +242,11 @@ function sparkline(values) {
   const step = 100 / Math.max(1, values.length - 1);
   const points = values.map((value, at) => `${at * step},${20 - (value / top) * 18}`).join(" ");
   const drawn = shape("polyline", { points });
-  return shape("svg", { viewBox: "0 0 100 20", preserveAspectRatio: "none", "aria-hidden": "true" }, drawn);
+  return shape(
+    "svg",
+    { viewBox: "0 0 100 20", preserveAspectRatio: "none", class: "spark", "aria-hidden": "true" },
+    drawn,
+  );
 }
 
 /** Bars side by side, with all numbers as a text for those who do not see them. */
@@ -272,5 +276,12 @@ function chart({ title, labels, series }) {
     role: "img",
     "aria-label": title,
   };
-  return element("figure", {}, element("figcaption", {}, title, sums), shape("svg", box, bars));
+  const ends = [labels[0], labels.at(-1)].map((label) => element("span", {}, label));
+  return element(
+    "figure",
+    {},
+    element("figcaption", {}, title, sums),
+    shape("svg", box, bars),
+    element("p", { class: "axis muted" }, ends),
+  );
 }

@@ -209,4 +209,5 @@ log.addEventListener("click", (event) => {
 });
 dress();
 welcome();
+performance.mark("ready");
 linked();

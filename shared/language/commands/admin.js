@@ -107,7 +107,7 @@ function overviewBlocks(data, line, t) {
     ...data.disks.map((disk) =>
       blocks.progress(
         `disk ${disk.worker_id}`,
-        t(`Disk of ${disk.worker_id}`, `${disk.worker_id} 的磁盘`),
+        t(`Disk of …${disk.worker_id.slice(-12)}`, `…${disk.worker_id.slice(-12)} 的磁盘`),
         disk.usage_percent,
         t(`${size(disk.free_bytes)} free`, `剩余 ${size(disk.free_bytes)}`),
         disk.usage_percent >= 85 ? "bad" : "good",

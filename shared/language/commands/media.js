@@ -114,7 +114,7 @@ async function parse(call) {
     blocks.title(data.title),
     blocks.fields([
       [t("By", "作者"), data.uploader],
-      [t("Length", "时长"), duration(data.duration)],
+      [t("Length", "时长"), data.duration && duration(data.duration)],
       [t("Site", "站点"), data.extractor],
       [t("Subtitles", "字幕"), data.subtitles?.length ? data.subtitles.join(", ") : null],
     ]),
