@@ -8,8 +8,11 @@
 import { clean, cleanLines } from "./text.js";
 
 export function cell(value, more = {}) {
-  if (value !== null && typeof value === "object") return value;
-  return { text: clean(value), ...more };
+  const made = value !== null && typeof value === "object" ? { ...value } : { text: value, ...more };
+  made.text = clean(made.text);
+  if (made.run) made.run = clean(made.run);
+  if (made.url) made.url = webAddress(made.url);
+  return made;
 }
 
 /** A line or several. */
@@ -17,20 +20,27 @@ export const text = (value, tone = "plain") => ({ type: "text", text: cleanLines
 
 export const title = (value) => text(value, "title");
 
-/** `columns`: `[{ title, right?, keep? }]`; `right` aligns, `keep` is never shortened. */
-export const table = (columns, rows, note = null) => ({
-  type: "table",
-  columns,
-  rows: rows.map((row) => row.map((value) => cell(value))),
-  note: note && clean(note),
-});
+/**
+ * `columns`: `[{ title, right?, keep? }]`; `right` aligns, `keep` is never shortened. A column that no row has
+ * anything in is left out.
+ */
+export function table(columns, rows, note = null) {
+  const cells = rows.map((row) => row.map((value) => cell(value)));
+  const isUsed = columns.map((_, at) => cells.length === 0 || cells.some((row) => row[at].text !== ""));
+  return {
+    type: "table",
+    columns: columns.filter((_, at) => isUsed[at]),
+    rows: cells.map((row) => row.filter((_, at) => isUsed[at])),
+    note: note && clean(note),
+  };
+}
 
 /** Labels with values; those that are null are left out. */
 export const fields = (pairs) => ({
   type: "fields",
   fields: pairs
     .filter(([, value]) => value !== null && value !== undefined)
-    .map(([name, value]) => [name, cell(value)]),
+    .map(([name, value]) => [clean(name), cell(value)]),
 });
 
 /** A bar; a later one with the same `id` takes its place. `state`: "running", "good", "bad". */

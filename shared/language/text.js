@@ -1,14 +1,17 @@
 /** What is shown of values: harmless text, its width in a terminal, sizes, durations, times. */
 
-/** Control characters, marks that turn the direction of text, and blanks that nobody sees. */
+/** Control characters, marks that turn the direction of text, blanks that nobody sees, halves of characters. */
 const HARMFUL =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu;
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb]/gu;
+/** So many marks stand above and below a character in no script; more run over the lines around. */
+const PILE = /(\p{M}{6})\p{M}+/gu;
 
 /** Text of anybody's, made harmless for one line of a terminal or a page. */
 export function clean(text) {
   return String(text ?? "")
     .replace(/\r?\n|\t/gu, " ")
-    .replace(HARMFUL, "\ufffd");
+    .replace(HARMFUL, "\ufffd")
+    .replace(PILE, "$1");
 }
 
 /** The same for text of several lines. */
@@ -19,8 +22,14 @@ export function cleanLines(text) {
     .join("\n");
 }
 
+/** The same value as JSON, with what would be harmful to a terminal or an eye as `\uXXXX`. */
+export function cleanJson(value, indent = 0) {
+  const escaped = (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value, null, indent).replace(HARMFUL, escaped);
+}
+
 const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
+  /[\u1100-\u115f\u231a\u231b\u23e9-\u23ec\u23f0\u23f3\u2614\u2615\u26a1\u26bd\u26be\u26c4\u26d4\u2705\u270a\u270b\u2728\u274c\u274e\u2753-\u2755\u2757\u2795-\u2797\u2b1b\u2b1c\u2b50\u2b55\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
 const NONE = /[\p{Mn}\p{Me}\u200d\ufe00-\ufe0f]/u;
 
 /** How many cells of a terminal a text takes: two for what East Asian fonts draw wide, none for marks. */

@@ -1,4 +1,8 @@
-/** Lines to words and back, as a shell has it: blanks separate, quotes hold together, a backslash takes the next. */
+/**
+ * Lines to words and back, much as a shell has it: blanks separate, quotes hold together, a backslash takes the next.
+ * A quote opens at the beginning of a word or behind `=`; elsewhere it is a character, as in `don't`, `三体「全集」`
+ * and `[{"name":"Ada"}]`.
+ */
 
 const OPENING = { '"': '"', "'": "'", "“": "”", "‘": "’", "「": "」" };
 
@@ -10,20 +14,24 @@ export function split(line) {
   const words = [];
   let word = null;
   let closing = null;
+  let mayOpen = true;
   for (let at = 0; at < line.length; at++) {
     const character = line[at];
     if (closing === null && /\s/u.test(character)) {
       if (word) words.push({ ...word, to: at });
       word = null;
+      mayOpen = true;
       continue;
     }
     word ??= { text: "", from: at, to: line.length, open: null };
+    const opens = mayOpen;
+    mayOpen = character === "=" || character === closing;
     if (character === closing) {
       closing = null;
     } else if (character === "\\" && closing !== "'" && at + 1 < line.length) {
       at += 1;
       word.text += line[at];
-    } else if (closing === null && Object.hasOwn(OPENING, character)) {
+    } else if (closing === null && opens && Object.hasOwn(OPENING, character)) {
       closing = OPENING[character];
     } else {
       word.text += character;

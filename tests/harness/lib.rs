@@ -3,6 +3,7 @@
 
 mod answer;
 mod app;
+mod browser;
 mod business;
 mod caller;
 pub mod catalogue;
@@ -35,6 +36,7 @@ mod wait;
 
 pub use answer::Answer;
 pub use app::{Builder, TestApp};
+pub use browser::{Browser, Device};
 pub use business::{Asked, Business, Manners, Told, row};
 pub use caller::{Caller, Tokens, User};
 pub use chance::Chance;
