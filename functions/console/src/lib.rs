@@ -42,7 +42,7 @@ async fn route(call: &mut Call) -> Result<Answer> {
         ("vary", "accept-encoding".to_owned()),
     ];
     if file.kind.starts_with("text/html") {
-        headers.extend(policy(&origin(&variable("files_url").await?)));
+        headers.extend(policy(origin(&variable("files_url").await?)));
     }
     if call.header("if-none-match") == Some(file.etag) {
         return Ok(Answer {
