@@ -7,16 +7,12 @@
 //!
 //! `cargo bench --package tests --bench delivery`
 
-#[path = "delivery/nginx.rs"]
-mod nginx;
-
-use nginx::Nginx;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tests::figures::{cpu_time, print_machine};
-use tests::{TestApp, files_under, media};
+use tests::{Nginx, TestApp, files_under, media, nginx_around, standing_address};
 
 const FILE_BYTES: u64 = 1 << 30;
 const GIB: f64 = (1 << 30) as f64;
@@ -54,7 +50,7 @@ async fn main() {
     std::fs::create_dir(&root).expect("a folder");
     std::fs::hard_link(&file, root.join("file")).expect("another name for the file");
 
-    let nginx = Nginx::start(&root, folder.path());
+    let nginx = serving(&root, folder.path());
     let mut servers = vec![Server::product(&app, &url)];
     match &nginx {
         Some(nginx) => servers.push(Server::nginx(nginx)),
@@ -79,6 +75,16 @@ async fn main() {
             print_ratio(product, nginx);
         }
     }
+}
+
+/// nginx over the files of `root`, its workers as many as the machine has cores.
+fn serving(root: &Path, folder: &Path) -> Option<Nginx> {
+    let address = standing_address();
+    let root = root.display();
+    let servers =
+        format!("sendfile on; tcp_nopush on; server {{ listen {address}; root {root}; }}");
+    let configuration = nginx_around(folder, Some("auto"), &servers);
+    Nginx::start(folder, &address, &configuration)
 }
 
 /// A temporary URL of a finished download, and its file.

@@ -69,8 +69,9 @@ async fn measure() {
     rows.write(folder.path()).await;
     let native = native::Server::start(folder.path(), &key);
 
-    let product = |name, paths| Target::new(name, app.base(), app.pid(), paths, &rows.token);
-    let native = |name, paths| Target::new(name, native.base(), native.pid(), paths, &rows.token);
+    let target = |name, base, pid, paths| Target::new(name, base, vec![pid], paths, &rows.token);
+    let product = |name, paths| target(name, app.base(), app.pid(), paths);
+    let native = |name, paths| target(name, native.base(), native.pid(), paths);
     let targets = [
         native("native task", rows.paths()),
         product("wharf task", rows.paths()),

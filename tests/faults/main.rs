@@ -4,6 +4,7 @@ mod crash;
 mod disk;
 mod exports;
 mod fairness;
+mod fleet;
 mod media_servers;
 mod proxies;
 mod secrets;

@@ -3,12 +3,14 @@
 use crate::{processes_in, sqlite};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
-use tests::media;
+use tests::{TestApp, media, standing_address};
 
 /// Submitters at once.
 const SUBMITTERS: usize = 8;
 /// Accepted submissions after which the stop comes.
 const ACCEPTED_BEFORE_STOP: usize = 60;
+/// A log that says when a pull waits.
+const LOUD: &str = "info,runtime=debug";
 
 /// Submits until nobody answers any more; keeps the ids that were answered with 202.
 async fn submit_on_and_on(
@@ -128,6 +130,53 @@ async fn a_stop_returns_the_running_task_to_the_queue_at_once() {
     let task = app.caller(&token).succeeded(&task_id).await;
     assert_eq!(task["attempt"], 1, "a stop is no failure: {task:#}");
     assert_eq!(task["result"]["sha256"], tests::clip().sha256);
+}
+
+/// A site's pull that waits at this app for rows that never come, once it waits.
+async fn waiting_pull(
+    app: &TestApp,
+) -> tokio::task::JoinHandle<reqwest::Result<reqwest::Response>> {
+    let token = app.site("g").await.token().to_owned();
+    let client = reqwest::Client::builder().no_proxy().build();
+    let request = client
+        .expect("a client")
+        .post(format!("{}/api/v1/sync/pull", app.base()))
+        .bearer_auth(&token)
+        .json(&json!({ "wait_s": 25 }));
+    let pull = tokio::spawn(request.send());
+    let waits = |line: &str| line.contains("\"waits for rows\"");
+    tests::eventually("the pull waits", tests::PATIENCE, async || {
+        app.log().lines().any(waits).then_some(())
+    })
+    .await;
+    pull
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pull_that_waits_is_answered_when_the_service_stops() {
+    let mut app = sqlite().env("WHARF_LOG", LOUD).start();
+    let pull = waiting_pull(&app).await;
+    assert!(app.stop().success());
+    let answer = pull.await.expect("a task").expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let answer: Value = answer.json().await.expect("JSON");
+    assert_eq!(answer["data"]["rows"], json!([]));
+    assert!(!app.log().contains("\"ERROR\""), "{}", app.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pull_whose_site_has_gone_is_no_error_when_the_runner_stops() {
+    let address = standing_address();
+    let mut front = sqlite()
+        .command("serve")
+        .config(&format!("worker = {{ listen = {address:?} }}"))
+        .start();
+    let worker = TestApp::sqlite().command("work").listen(&address);
+    let _worker = worker.env("WHARF_LOG", LOUD).start_beside(&front);
+    let pull = waiting_pull(&front).await;
+    pull.abort();
+    assert!(front.stop().success());
+    assert!(!front.log().contains("\"ERROR\""), "{}", front.log());
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use crate::crash::resumed_at;
 use crate::{processes_in, sqlite};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 use tests::{Builder, PATIENCE, TestApp, clip, eventually, media};
 
@@ -65,6 +67,44 @@ async fn one_dies_and_the_other_goes_on(builder: Builder) {
     let folder = front.data().join("tmp").join(quick);
     eventually("its file is gone", PATIENCE, async || {
         (!folder.exists()).then_some(())
+    })
+    .await;
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_deleted_tasks_folder_is_left_to_the_worker_that_is_in_it() {
+    let front = sqlite().command("serve").start();
+    let shelf = media().shelf();
+    let user = front.user().await;
+    let first = TestApp::sqlite().command("work").start_beside(&front);
+    let submit = async |name: &str| {
+        let body = json!({ "url": shelf.url(name), "mode": "quick_download" });
+        let data = user.download_with(&body).await.ok_with(202);
+        data["task_id"].as_str().expect("an id").to_owned()
+    };
+    let done = submit("clip.mp4").await;
+    user.succeeded(&done).await;
+    let running = submit("slow.mp4").await;
+    user.wait_for_task(&running, "bytes have arrived", |task| {
+        task["progress"]["downloaded_bytes"].as_u64() > Some(0)
+    })
+    .await;
+    // It notices nothing for a while, as on a machine that stands still.
+    let pid = Pid::from_raw(i32::try_from(first.pid()).expect("a process id"));
+    kill(pid, Signal::SIGSTOP).expect("it stands still");
+    let second = TestApp::sqlite().command("work").start_beside(&front);
+    user.delete_task(&running).await.ok();
+    user.delete_task(&done).await.ok();
+    let folder = |task_id: &str| front.data().join("tmp").join(task_id);
+    eventually("the other task's file is gone", PATIENCE, async || {
+        (!folder(&done).exists()).then_some(())
+    })
+    .await;
+    assert!(folder(&running).join(".lock").exists());
+    kill(pid, Signal::SIGCONT).expect("it goes on");
+    eventually("this one's is gone too", PATIENCE, async || {
+        (!folder(&running).exists()).then_some(())
     })
     .await;
     drop(second);

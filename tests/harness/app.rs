@@ -2,23 +2,19 @@
 
 use crate::contract::Contract;
 use crate::database::TestDatabase;
+use crate::fleet::{self, Fleet, Shape};
+use crate::nginx::Nginx;
+use crate::process::{self, Process, Start};
 use crate::{Caller, product, tools};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{LazyLock, OnceLock, mpsc};
-use std::time::{Duration, Instant};
+use std::process::{ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
 
-/// The line on stdout that says where the product listens.
-const READY: &str = "Wharf is ready on ";
-/// From the start to that line; generous, because a cold start compiles the components.
-const START_S_MAX: u64 = 300;
 /// From SIGTERM to the end of the process.
-const STOP_S_MAX: u64 = 30;
-/// A file in the app's folder that says how full the disk is: half.
-const DISK_USAGE: &str = "disk-usage";
+pub(crate) const STOP_S_MAX: u64 = 30;
 /// Nobody listens there.
 const NO_DRIVES: &str =
     "drives = { aliyun_base = \"http://127.0.0.1:9\", baidu_base = \"http://127.0.0.1:9\" }";
@@ -34,20 +30,21 @@ pub struct Builder {
     command: &'static str,
     listen: String,
     names_ytdlp: bool,
+    fleet: Option<Shape>,
+    is_alone: bool,
 }
 
 /// A running product. Dropped, it is stopped and its data removed, unless the test has failed.
 pub struct TestApp {
-    home: PathBuf,
+    start: Start,
     /// False beside another app, whose folder it shares.
     owns_home: bool,
-    command: &'static str,
-    listen: String,
-    env: Vec<(String, String)>,
-    process: Option<Child>,
+    process: Option<Process>,
+    /// Many processes in the place of one.
+    fleet: Option<Fleet>,
     base: String,
     contract: OnceLock<Option<Contract>>,
-    // Dropped after the process, which is stopped in `drop`.
+    // Dropped after the processes, which are stopped in `drop`.
     _database: Option<TestDatabase>,
 }
 
@@ -61,6 +58,8 @@ impl TestApp {
             command: "up",
             listen: "127.0.0.1:0".to_owned(),
             names_ytdlp: true,
+            fleet: None,
+            is_alone: false,
         }
     }
 
@@ -77,6 +76,21 @@ impl TestApp {
         })
     }
 
+    /// So many runners and workers on a PostgreSQL database of their own, behind nginx; None where one of the two is
+    /// missing, which is said and in CI a failure.
+    pub fn scaled_out(shape: Shape) -> Option<Builder> {
+        if !Nginx::is_there() {
+            let line = "NOT COVERED: there is no nginx";
+            assert!(std::env::var_os("CI").is_none(), "{line}");
+            eprintln!("{line}");
+            return None;
+        }
+        Some(Builder {
+            fleet: Some(shape),
+            ..Self::postgres()?
+        })
+    }
+
     /// `http://127.0.0.1:PORT`, without a slash at the end.
     pub fn base(&self) -> &str {
         &self.base
@@ -84,7 +98,7 @@ impl TestApp {
 
     /// The folder of `--data`.
     pub fn data(&self) -> PathBuf {
-        self.home.join("data")
+        self.start.home.join("data")
     }
 
     /// The app's own database, opened beside it.
@@ -94,9 +108,21 @@ impl TestApp {
         handle.expect("the database opens").database()
     }
 
-    /// The process id of the running binary.
+    /// The process id of the running binary; of a fleet's none.
     pub fn pid(&self) -> u32 {
-        self.process.as_ref().map_or(0, Child::id)
+        self.process.as_ref().map_or(0, Process::pid)
+    }
+
+    /// The process ids of everything of the product that runs.
+    pub fn pids(&self) -> Vec<u32> {
+        let one = self.process.iter().map(Process::pid);
+        let many = self.fleet.iter().flat_map(Fleet::pids);
+        one.chain(many).collect()
+    }
+
+    /// Its processes one by one. Panics where it is one alone.
+    pub fn fleet(&self) -> &Fleet {
+        self.fleet.as_ref().expect("it is a fleet")
     }
 
     /// A caller without a token.
@@ -118,47 +144,51 @@ impl TestApp {
         self.contract.get().and_then(Option::as_ref)
     }
 
-    /// The log so far: one JSON object per line, stderr of all starts.
+    /// The log so far: one JSON object per line, stderr of all processes and starts.
     pub fn log(&self) -> String {
-        let log = std::fs::read(self.home.join("stderr.jsonl")).unwrap_or_default();
+        let log = std::fs::read(self.start.home.join(process::LOG)).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
     }
 
-    /// SIGTERM, and waits for the end.
+    /// SIGTERM, and waits for the end. Of a fleet, a status that is no success if there is one.
     pub fn stop(&mut self) -> ExitStatus {
-        let mut process = self.process.take().expect("it runs");
-        signal(&process, Signal::SIGTERM);
-        wait(&mut process, Duration::from_secs(STOP_S_MAX)).unwrap_or_else(|| {
-            let _killed = process.kill();
-            panic!("still there {STOP_S_MAX} s after SIGTERM\n{}", self.tail());
-        })
+        let ended = match &self.fleet {
+            Some(fleet) => fleet.stop(),
+            None => {
+                let process = self.process.take().expect("it runs");
+                process.signal(Signal::SIGTERM);
+                process.ended(Duration::from_secs(STOP_S_MAX))
+            }
+        };
+        ended.unwrap_or_else(|| panic!("still there {STOP_S_MAX} s after SIGTERM\n{}", self.tail()))
     }
 
     /// SIGKILL, and waits for the end.
     pub fn kill9(&mut self) {
-        let mut process = self.process.take().expect("it runs");
-        process.kill().expect("SIGKILL is sent");
-        process.wait().expect("it ends");
+        match &self.fleet {
+            Some(fleet) => fleet.kill9(),
+            None => self.process.take().expect("it runs").kill9(),
+        }
     }
 
     /// Waits until the process has ended of its own accord, as with `WHARF_CRASH_AT`.
     pub fn wait_for_end(&mut self, patience: Duration) -> ExitStatus {
-        let mut process = self.process.take().expect("it runs");
-        wait(&mut process, patience).unwrap_or_else(|| {
-            let _killed = process.kill();
-            panic!("it has not ended within {patience:?}\n{}", self.tail());
-        })
+        let ended = self.process.take().expect("it runs").ended(patience);
+        ended.unwrap_or_else(|| panic!("it has not ended within {patience:?}\n{}", self.tail()))
     }
 
     /// Starts again on the same data, with this environment instead of the first one.
     pub fn restart_with(&mut self, env: &[(&str, &str)]) {
-        self.env = owned(env);
+        self.start.env = owned(env);
+        if let Some(fleet) = &mut self.fleet {
+            fleet.set_env(&self.start.env);
+        }
         self.launch();
     }
 
     /// Where it listens from the next start on.
     pub fn listen_on(&mut self, address: &str) {
-        address.clone_into(&mut self.listen);
+        address.clone_into(&mut self.start.listen);
     }
 
     /// Starts again on the same data and with the same environment.
@@ -169,11 +199,10 @@ impl TestApp {
     /// Runs a command of the binary on this app's configuration and data, with this text on stdin.
     pub fn run(&self, arguments: &[&str], stdin: &str) -> std::process::Output {
         use std::io::Write as _;
-        let mut child = self
-            .binary()
+        let mut child = process::binary()
             .args(arguments)
             .arg("--config")
-            .arg(self.home.join("wharf.toml"))
+            .arg(self.start.home.join("wharf.toml"))
             .arg("--data")
             .arg(self.data())
             .stdin(Stdio::piped())
@@ -187,45 +216,18 @@ impl TestApp {
         child.wait_with_output().expect("it ends")
     }
 
-    fn binary(&self) -> Command {
-        let mut command = Command::new(product::binary());
-        for (name, _) in std::env::vars() {
-            // What a developer has set for his own wharf must not reach this one.
-            if name.starts_with("WHARF_") || name == "DATABASE_URL" {
-                command.env_remove(name);
-            }
-        }
-        command.current_dir(product::workspace_root());
-        command
-    }
-
     fn launch(&mut self) {
+        if let Some(fleet) = &self.fleet {
+            let is_up = fleet.start();
+            assert!(is_up, "the fleet did not start\n{}", self.tail());
+            fleet.base().clone_into(&mut self.base);
+            return;
+        }
         assert!(self.process.is_none(), "it runs already");
-        let mut inner = self.binary();
-        inner
-            .arg(self.command)
-            .args(["--listen", &self.listen, "--data"])
-            .arg(self.data())
-            .arg("--config")
-            .arg(self.home.join("wharf.toml"))
-            // How full this machine's own disk is must not decide what a test sees.
-            .env("WHARF_DISK_USAGE_FILE", self.home.join(DISK_USAGE))
-            .envs(self.env.iter().cloned());
-        let mut command = dying_with_the_tests(inner);
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.home.join("stderr.jsonl"))
-            .expect("a log file");
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log);
-        let mut process = spawn(command);
-        let stdout = process.stdout.take().expect("a pipe");
-        let base = wait_until_ready(stdout);
+        let process = self.start.start();
+        let process = process.unwrap_or_else(|| panic!("wharf did not start\n{}", self.tail()));
+        self.base.clone_from(&process.base);
         self.process = Some(process);
-        self.base = base.unwrap_or_else(|| panic!("wharf did not start\n{}", self.tail()));
     }
 
     fn tail(&self) -> String {
@@ -237,17 +239,16 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            signal(&process, Signal::SIGTERM);
-            if wait(&mut process, Duration::from_secs(5)).is_none() {
-                let _gone = process.kill();
-                let _reaped = process.wait();
-            }
+        if let Some(process) = self.process.take() {
+            process.signal(Signal::SIGTERM);
+            process.ended(Duration::from_secs(5));
         }
+        drop(self.fleet.take());
+        let home = &self.start.home;
         if std::thread::panicking() {
-            eprintln!("{} holds\n{}", self.home.display(), self.tail());
+            eprintln!("{} holds\n{}", home.display(), self.tail());
         } else if self.owns_home {
-            let _left = std::fs::remove_dir_all(&self.home);
+            let _left = std::fs::remove_dir_all(home);
         }
     }
 }
@@ -298,14 +299,23 @@ impl Builder {
         self
     }
 
+    /// One process also where `WHARF_TEST_TOPOLOGY` asks for fleets; the reason stands at the test.
+    pub fn alone(mut self, _why: &'static str) -> Self {
+        self.is_alone = true;
+        self
+    }
+
     /// Starts on the data and with the configuration of another app.
     pub fn start_beside(self, other: &TestApp) -> TestApp {
-        self.start_at(other.home.clone(), false)
+        self.launch_at(other.start.home.clone(), false, None)
     }
 
     /// Starts, and waits until it serves.
-    pub fn start(self) -> TestApp {
+    pub fn start(mut self) -> TestApp {
         let home = new_home();
+        if self.fleet.is_none() && self.command == "up" && !self.is_alone {
+            self.fleet = fleet::asked_for();
+        }
         let mut config: toml::Table = "queue = { backoff_initial_ms = 50, backoff_max_ms = 200 }"
             .parse()
             .expect("TOML");
@@ -320,21 +330,33 @@ impl Builder {
             name("ytdlp", tools::ytdlp());
         }
         config.insert("media".to_owned(), media.into());
+        let fleet = self.fleet.map(|shape| {
+            let database = self.database.take().or_else(TestDatabase::create);
+            let database = database.expect("a fleet needs PostgreSQL");
+            config.insert("database_url".to_owned(), database.url().into());
+            self.database = Some(database);
+            let fleet = Fleet::new(shape, &home, &self.env);
+            merge(&mut config, fleet.config());
+            fleet
+        });
         merge(&mut config, self.config.clone());
         std::fs::write(home.join("wharf.toml"), config.to_string()).expect("the configuration");
-        std::fs::write(home.join(DISK_USAGE), "50").expect("the disk's stand-in");
+        std::fs::write(home.join(process::DISK_USAGE), "50").expect("the disk's stand-in");
         share_the_cache(&home);
-        self.start_at(home, true)
+        self.launch_at(home, true, fleet)
     }
 
-    fn start_at(self, home: PathBuf, owns_home: bool) -> TestApp {
+    fn launch_at(self, home: PathBuf, owns_home: bool, fleet: Option<Fleet>) -> TestApp {
         let mut app = TestApp {
-            home,
+            start: Start {
+                home,
+                command: self.command,
+                listen: self.listen,
+                env: self.env,
+            },
             owns_home,
-            command: self.command,
-            listen: self.listen,
-            env: self.env,
             process: None,
+            fleet,
             base: String::new(),
             contract: OnceLock::new(),
             _database: self.database,
@@ -391,79 +413,4 @@ fn belongs_to_a_living_process(folder: &Path) -> bool {
     let name = folder.file_name().and_then(std::ffi::OsStr::to_str);
     let pid = name.and_then(|name| name.split('-').next()?.parse().ok());
     pid.is_some_and(|pid| kill(Pid::from_raw(pid), None).is_ok())
-}
-
-/// Where util-linux is there, the kernel kills the product with the tests, also when these are killed or
-/// when the app is a shared one that nobody drops.
-fn dying_with_the_tests(inner: Command) -> Command {
-    static SETPRIV: LazyLock<bool> = LazyLock::new(|| {
-        Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "true"])
-            .output()
-            .is_ok_and(|output| output.status.success())
-    });
-    if !*SETPRIV {
-        return inner;
-    }
-    let mut outer = Command::new("setpriv");
-    outer.args(["--pdeathsig", "KILL"]);
-    outer.arg(inner.get_program()).args(inner.get_args());
-    for (name, value) in inner.get_envs() {
-        match value {
-            Some(value) => outer.env(name, value),
-            None => outer.env_remove(name),
-        };
-    }
-    outer.current_dir(product::workspace_root());
-    outer
-}
-
-/// Spawns on one thread that lives as long as the tests: the kernel's parent-death signal is about the
-/// parent *thread*, and a test's own thread ends with its test.
-fn spawn(command: Command) -> Child {
-    type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
-    static SPAWNER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
-        let (orders, received) = mpsc::channel::<Order>();
-        std::thread::spawn(move || {
-            for (mut command, reply) in received {
-                let _gone = reply.send(command.spawn());
-            }
-        });
-        orders
-    });
-    let (reply, answer) = mpsc::channel();
-    SPAWNER.send((command, reply)).expect("the spawner lives");
-    answer
-        .recv()
-        .expect("the spawner answers")
-        .expect("the binary starts")
-}
-
-/// The base URL from the line of readiness; None when stdout ends or the time is over first.
-fn wait_until_ready(stdout: std::process::ChildStdout) -> Option<String> {
-    let (ready, base) = mpsc::channel();
-    std::thread::spawn(move || {
-        // Read to the end, so that the product never blocks on a full pipe.
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if let Some((_, base)) = line.split_once(READY) {
-                let _gone = ready.send(base.trim().trim_end_matches('/').to_owned());
-            }
-        }
-    });
-    base.recv_timeout(Duration::from_secs(START_S_MAX)).ok()
-}
-
-fn signal(process: &Child, signal: Signal) {
-    let _gone = kill(Pid::from_raw(process.id() as i32), signal);
-}
-
-fn wait(process: &mut Child, patience: Duration) -> Option<ExitStatus> {
-    let deadline = Instant::now() + patience;
-    while Instant::now() < deadline {
-        if let Some(status) = process.try_wait().expect("a child can be waited for") {
-            return Some(status);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    None
 }

@@ -32,6 +32,19 @@ impl ProgressSocket {
         Some(serde_json::from_str(&text).expect("a task as JSON"))
     }
 
+    /// The next task object, however long it takes; None once the connection is over.
+    pub async fn next_or_end(&mut self) -> Option<Value> {
+        loop {
+            match self.socket.next().await? {
+                Ok(Message::Text(text)) => {
+                    return Some(serde_json::from_str(&text).expect("a task as JSON"));
+                }
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
     /// The next message as it came; None once the server has closed.
     pub async fn next_text(&mut self) -> Option<Utf8Bytes> {
         loop {

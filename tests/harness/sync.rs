@@ -7,9 +7,9 @@ impl Builder {
     /// A shop's server of this cloud, with this business.
     pub fn site(self, upstream: &str, code: &str, shop: &Shop) -> Self {
         let (upstream, code, url) = (quoted(upstream), quoted(code), quoted(&shop.url()));
-        self.config(&format!(
-            "site = {{ upstream = {upstream}, code = {code}, apply_url = {url} }}"
-        ))
+        let config =
+            format!("site = {{ upstream = {upstream}, code = {code}, apply_url = {url} }}");
+        self.config(&config).alone("a shop has one server")
     }
 
     /// A cloud with this business.

@@ -6,7 +6,7 @@ use serde_json::json;
 use sha2::Digest as _;
 use tests::{Answer, TestApp, User, clip, media, unique};
 
-async fn the_main_job(app: &TestApp) {
+pub async fn the_main_job(app: &TestApp) {
     let shelf = media().shelf();
     let user = app.user().await;
     let url = shelf.url("clip.mp4");

@@ -11,6 +11,7 @@ mod download;
 mod exports;
 mod extras;
 mod files;
+mod fleet;
 mod media_sites;
 mod metrics;
 mod openapi;

@@ -158,8 +158,8 @@ async fn a_running_task_is_cancelled_with_all_its_processes() {
         task["progress"]["downloaded_bytes"].as_u64() > Some(0)
     })
     .await;
-    let children = children_of(app.pid());
-    let groups: HashSet<u32> = children.into_iter().filter_map(group_of).collect();
+    let children = app.pids().into_iter().flat_map(children_of);
+    let groups: HashSet<u32> = children.filter_map(group_of).collect();
     let running = living_in(&groups);
     // The extractor and the shell that guards its group.
     assert!(running.len() >= 2, "{running:?} run under the worker");
@@ -282,7 +282,10 @@ async fn a_running_task_that_is_deleted_stops() {
     user.delete_task(&task_id).await.ok();
     user.task(&task_id).await.refused(40401);
     eventually("nothing is left of it", PATIENCE, async || {
-        let idle = children_of(app.pid()).is_empty();
+        let idle = app
+            .pids()
+            .into_iter()
+            .all(|pid| children_of(pid).is_empty());
         (idle && files_under(&app.data().join("tmp")).is_empty()).then_some(())
     })
     .await;

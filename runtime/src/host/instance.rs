@@ -88,7 +88,7 @@ impl RequestState {
         }
     }
 
-    /// Notes that the component has answered.
+    /// Notes that nobody waits for the component any more: it has answered, or its client has gone.
     pub fn set_answered(&self) {
         self.answered.store(true, Ordering::Release);
     }
@@ -364,8 +364,8 @@ impl WorkerState for Work {
             Fault::Deadline => return,
             Fault::Memory => "out of memory".to_owned(),
             Fault::Cpu => "computed for too long".to_owned(),
-            // An idle instance that goes with the process: our components do not unwind, so this is what
-            // wasmtime says of a task that was dropped.
+            // An instance that goes with the process, idle or busy for a client that has gone: our components do
+            // not unwind, so this is what wasmtime says of a task that was dropped.
             Fault::None if error.to_string() == "worker panicked" && is_answered => return,
             Fault::None => format!("{:#}", anyhow::Error::from(error)),
         };

@@ -210,12 +210,32 @@ impl Host {
             slot: slot.clone(),
         };
         let request = Request::from_parts(parts, body);
-        match found.route.target.handler.handle(job, request).await {
+        let caller = Caller(Some(state.clone()));
+        let handled = found.route.target.handler.handle(job, request).await;
+        caller.has_waited();
+        match handled {
             Ok(response) => {
                 state.set_answered();
                 Ok(answer::stream(response, slot))
             }
             Err(error) => Err(explain(error, &state, &found.route.component)),
+        }
+    }
+}
+
+/// Whoever waits for an answer; one that goes before it leaves a request that needs none any more.
+struct Caller(Option<Arc<RequestState>>);
+
+impl Caller {
+    fn has_waited(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        if let Some(request) = &self.0 {
+            request.set_answered();
         }
     }
 }

@@ -133,7 +133,8 @@ impl Search {
             .collect();
         let fresh = self
             .folder
-            .join(format!(".{CHOSEN}-{}", std::process::id()));
+            // Not by the process: workers in containers that share this folder all have the same number.
+            .join(format!(".{CHOSEN}-{}", uuid::Uuid::now_v7()));
         let written = async {
             tokio::fs::write(&fresh, text).await?;
             tokio::fs::rename(&fresh, self.folder.join(CHOSEN)).await

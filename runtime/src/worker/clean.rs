@@ -4,6 +4,7 @@
 
 mod relief;
 
+use super::attempt::LOCK;
 use super::{Worker, sweep};
 use crate::clock::now_ms;
 use shared::Result;
@@ -18,6 +19,7 @@ use shared::store::{
     applied, batches, callbacks, cooldowns, directories, duties, exports, links, logins, mails,
     parses, proxies, pushes, quotas, records, sessions, templates, tickets, workers,
 };
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -137,16 +139,31 @@ async fn expire(worker: &Worker, now: i64) -> Result<Option<usize>> {
 /// The files, then the rows, of tasks that their owners deleted.
 async fn remove_deleted(worker: &Worker) -> Result<()> {
     for file in files::deleted(&*worker.database, BATCH).await? {
-        let in_work = worker
-            .running()
-            .keys()
-            .any(|claim| claim.task_id == file.task_id);
-        // Its own attempt is being stopped and removes what it wrote; the row goes in a later turn.
-        if !in_work && remove_files(worker, &file).await {
+        // Its attempt, here or on another worker, is being stopped and removes what it wrote; the row goes in a later
+        // turn.
+        if !is_worked_on(worker, &file.task_id).await && remove_files(worker, &file).await {
             files::forget(&*worker.database, &file.task_id).await?;
         }
     }
     Ok(())
+}
+
+/// Whether an attempt is under way: one of this worker, or one that holds the task's folder.
+async fn is_worked_on(worker: &Worker, task_id: &str) -> bool {
+    if worker
+        .running()
+        .keys()
+        .any(|claim| claim.task_id == task_id)
+    {
+        return true;
+    }
+    let lock = worker.task_folder(task_id).join(LOCK);
+    let look = move || {
+        // Where there is none, none is made.
+        let lock = File::options().write(true).open(lock);
+        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    };
+    tokio::task::spawn_blocking(look).await.unwrap_or(true)
 }
 
 /// Returns whether nothing is left.

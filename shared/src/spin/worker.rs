@@ -96,6 +96,11 @@ async fn ask(
         .await
         .map_err(|cause| unavailable(cause.to_string()))?;
     let (head, body) = response.into_parts();
+    let kind = head.headers.get("content-type");
+    if head.status.is_server_error() && kind.is_none_or(|kind| kind != "application/json") {
+        // Of a proxy that stands before the workers, and found none.
+        return Err(unavailable(format!("{} from a proxy", head.status)));
+    }
     let body = Limited::new(body, bytes_max)
         .collect()
         .await

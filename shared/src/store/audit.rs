@@ -98,15 +98,16 @@ const PAYMENTS: &str = "WITH page AS MATERIALIZED (SELECT payment_id, user_id, k
      LEFT JOIN entries e ON e.movement IN ('recharge:' || page.payment_id, 'vip:' || page.payment_id) \
      ORDER BY page.payment_id";
 
-const MOVEMENTS: &str = "WITH page AS MATERIALIZED (SELECT DISTINCT movement FROM entries WHERE movement > $1 \
-         ORDER BY movement LIMIT $2) \
-     SELECT e.movement, CAST(SUM(e.amount) AS BIGINT) AS total, \
+/// A page is a stretch of the index by movement, so that none reads more than its own entries; the last movement is whole.
+const MOVEMENTS: &str = "SELECT e.movement, CAST(SUM(e.amount) AS BIGINT) AS total, \
        CAST(SUM(CASE e.holder WHEN 'platform' THEN e.amount ELSE 0 END) AS BIGINT) AS platform, \
        CAST(SUM(CASE e.holder WHEN 'recharge' THEN e.amount ELSE 0 END) AS BIGINT) AS recharge, \
-       COUNT(CASE WHEN e.part <> 'own' AND a.user_id IS NULL THEN 1 END) AS strangers, \
-       COUNT(CASE WHEN o.order_id IS NULL AND p.payment_id IS NULL THEN 1 END) AS orphans \
-     FROM page JOIN entries e ON e.movement = page.movement LEFT JOIN accounts a ON a.user_id = e.holder \
-     LEFT JOIN orders o ON o.order_id = e.subject_id LEFT JOIN payments p ON p.payment_id = e.subject_id \
+       COUNT(CASE WHEN e.part <> 'own' AND NOT EXISTS (SELECT 1 FROM accounts WHERE user_id = e.holder) \
+         THEN 1 END) AS strangers, \
+       COUNT(CASE WHEN NOT EXISTS (SELECT 1 FROM orders WHERE order_id = e.subject_id) \
+         AND NOT EXISTS (SELECT 1 FROM payments WHERE payment_id = e.subject_id) THEN 1 END) AS orphans \
+     FROM entries e WHERE e.movement > $1 AND e.movement <= (SELECT MAX(movement) FROM \
+       (SELECT movement FROM entries WHERE movement > $1 ORDER BY movement LIMIT $2) page) \
      GROUP BY e.movement ORDER BY e.movement";
 
 /// The rows of the next page, and where it ends.

@@ -1,12 +1,13 @@
 //! Payments (SH-13): what somebody means to pay, and what the provider said of it, each event once. What a payment
 //! brings is posted by the triggers of the statement that writes the event.
 
+use super::idempotency::{Judgement, judge};
 use super::{Database, Row};
 use crate::domain::coins::{Coins, Yuan};
 use crate::domain::page::Page;
 use crate::domain::payment::{Intent, Kind, Outcome};
 use crate::error::{Code, Error, Result};
-use crate::limits::{IDEMPOTENCY_S, IDEMPOTENCY_TRIES};
+use crate::limits::IDEMPOTENCY_TRIES;
 
 #[derive(Clone, Debug)]
 pub struct Payment {
@@ -70,14 +71,14 @@ pub async fn create(database: &dyn Database, new: &NewPayment) -> Result<Payment
         let Some(earlier) = rows.first().map(payment_from).transpose()? else {
             continue;
         };
-        if earlier.created_at > new.now - IDEMPOTENCY_S * 1000 {
-            if earlier.request_hash == new.request_hash {
-                return Ok(earlier);
-            }
-            return Err(Error::new(
-                Code::IdempotencyKeyReused,
-                "This Idempotency-Key was used for another request.",
-            ));
+        let judged = judge(
+            &earlier.request_hash,
+            earlier.created_at,
+            &new.request_hash,
+            new.now,
+        )?;
+        if judged == Judgement::Replay {
+            return Ok(earlier);
         }
         database
             .execute(

@@ -1,12 +1,13 @@
 //! What is shared, without its link ([`super::links`]) and its files ([`super::directories`]).
 
+use super::idempotency::{Judgement, judge};
 use super::{Database, Row, Value};
 use crate::domain::coins::Coins;
 use crate::domain::drive::Drive;
 use crate::domain::page::Page;
 use crate::domain::resource::State;
-use crate::error::{Code, Error, Result};
-use crate::limits::{IDEMPOTENCY_S, IDEMPOTENCY_TRIES};
+use crate::error::{Error, Result};
+use crate::limits::IDEMPOTENCY_TRIES;
 
 /// A row of `resources` with its publisher's name.
 #[derive(Clone, Debug)]
@@ -120,14 +121,10 @@ pub async fn publish(database: &dyn Database, new: &NewResource) -> Result<Strin
             continue;
         };
         let resource_id: String = earlier.get("resource_id")?;
-        if earlier.get::<i64>("created_at")? > new.now - IDEMPOTENCY_S * 1000 {
-            if earlier.get::<String>("request_hash")? == new.request_hash {
-                return Ok(resource_id);
-            }
-            return Err(Error::new(
-                Code::IdempotencyKeyReused,
-                "This Idempotency-Key was used for another request.",
-            ));
+        let (hash, created_at): (String, i64) =
+            (earlier.get("request_hash")?, earlier.get("created_at")?);
+        if judge(&hash, created_at, &new.request_hash, new.now)? == Judgement::Replay {
+            return Ok(resource_id);
         }
         database
             .execute(

@@ -15,7 +15,7 @@ pub struct Target {
     pub name: &'static str,
     /// `host:port`.
     address: String,
-    pid: u32,
+    pids: Vec<u32>,
     paths: Vec<String>,
     authorization: HeaderValue,
 }
@@ -25,16 +25,22 @@ pub struct Round {
     pub elapsed: Duration,
     /// Of each request, from its first byte to the end of its answer.
     pub latencies: Vec<Duration>,
-    /// Of the server's process.
+    /// Of the server's processes.
     pub cpu: Duration,
 }
 
 impl Target {
-    pub fn new(name: &'static str, base: &str, pid: u32, paths: Vec<String>, token: &str) -> Self {
+    pub fn new(
+        name: &'static str,
+        base: &str,
+        pids: Vec<u32>,
+        paths: Vec<String>,
+        token: &str,
+    ) -> Self {
         Self {
             name,
             address: base.trim_start_matches("http://").to_owned(),
-            pid,
+            pids,
             paths,
             authorization: format!("Bearer {token}").parse().expect("a header"),
         }
@@ -51,7 +57,7 @@ impl Target {
         for _ in 0..connections {
             senders.push(self.connect().await);
         }
-        let cpu = cpu_time(self.pid);
+        let cpu = self.cpu();
         let start = Instant::now();
         let busy = senders
             .into_iter()
@@ -74,8 +80,12 @@ impl Target {
         Round {
             elapsed: start.elapsed(),
             latencies,
-            cpu: cpu_time(self.pid) - cpu,
+            cpu: self.cpu() - cpu,
         }
+    }
+
+    fn cpu(&self) -> Duration {
+        self.pids.iter().map(|pid| cpu_time(*pid)).sum()
     }
 
     async fn connect(&self) -> SendRequest<Empty<Bytes>> {

@@ -2,7 +2,6 @@
 
 use super::is_logged;
 use crate::{UNKNOWN_ID, shared, sqlite};
-use runtime::database::Handle;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::domain::business_type::Types;
@@ -189,8 +188,7 @@ fn row(syn_id: &str, level: i64) -> Record {
 
 /// Rows of one entity that wait for the site, of which the first is dead and holds the others.
 async fn dead_rows(app: &TestApp, site: &Site<'_>, syn_ids: &[&str]) {
-    let handle = Handle::open("", &app.data()).expect("the app's database");
-    let database = handle.database();
+    let database = app.database();
     let types = Types::default();
     let source = Source {
         sender: Sender::Cloud { group: &site.group },

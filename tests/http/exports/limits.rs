@@ -2,7 +2,6 @@
 //! both databases.
 
 use super::{app_for, csv_of, file_of};
-use runtime::database::Handle;
 use serde_json::{Value, json};
 use tests::{Business, Caller, Manners, PATIENCE, TestApp, eventually};
 
@@ -49,9 +48,8 @@ async fn an_export_is_pulled_told_and_handed_out_on_postgresql() {
 
 /// The time of a task's file is over.
 async fn outlive(app: &TestApp, task_id: &str) {
-    let handle = Handle::open("", &app.data()).expect("the database opens");
     let sql = "UPDATE tasks SET expires_at = 1 WHERE task_id = $1 AND expires_at > 1";
-    let changed = handle.database().execute(sql, &[task_id.into()]).await;
+    let changed = app.database().execute(sql, &[task_id.into()]).await;
     assert_eq!(changed.expect("it is written"), 1);
 }
 
@@ -65,9 +63,8 @@ async fn a_file_is_kept_as_long_as_the_settings_say_and_its_task_stays() {
         .exported(&json!({ "name": "n", "source_data": [{ "a": 1 }] }))
         .await;
     let task_id = task["task_id"].as_str().expect("an id");
-    let handle = Handle::open("", &app.data()).expect("the database opens");
     let sql = "SELECT expires_at - finished_at AS kept FROM tasks WHERE task_id = $1";
-    let rows = handle.database().query(sql, &[task_id.into()]).await;
+    let rows = app.database().query(sql, &[task_id.into()]).await;
     let kept: i64 = rows.expect("it is read")[0].get("kept").expect("a time");
     let days = 3 * 86_400_000;
     assert!((days - 10_000..=days + 10_000).contains(&kept), "{kept} ms");

@@ -90,7 +90,7 @@ fn promtool_accepts_the_configuration_for_compose() {
 #[test]
 fn nginx_accepts_its_configuration() {
     let folder = tempfile::tempdir().expect("a folder");
-    let inner = text_of("nginx/wharf.conf");
+    let inner = text_of("compose/nginx.conf");
     // These names are known inside of compose alone.
     let inner = inner
         .replace("runner:3000", "127.0.0.1:3000")

@@ -1,19 +1,10 @@
 //! A project's token on the task routes: its own exports, and nobody else's (DC-1, DC-9).
 
 use crate::{UNKNOWN_ID, shared, sqlite};
-use runtime::database::Handle;
 use serde_json::{Value, json};
-use shared::store::Database;
 use shared::store::claims::{self, Room};
 use shared::store::queue::{self, Finished, Held};
-use std::sync::Arc;
 use tests::{Caller, ProgressSocket, Project, TestApp, media};
-
-/// The app's own database, opened beside it.
-fn database(app: &TestApp) -> Arc<dyn Database> {
-    let handle = Handle::open("", &app.data()).expect("the database opens");
-    handle.database()
-}
 
 fn now() -> i64 {
     let elapsed = std::time::UNIX_EPOCH.elapsed().expect("it is after 1970");
@@ -26,7 +17,7 @@ const HOUR_MS: i64 = 3_600_000;
 /// A queued export of this project, for whose end no source is needed.
 async fn export(app: &TestApp, project_id: &str) -> String {
     let task_id = uuid::Uuid::now_v7().to_string();
-    let database = database(app);
+    let database = app.database();
     let parameters = [
         task_id.as_str().into(),
         project_id.into(),
@@ -46,7 +37,7 @@ async fn export(app: &TestApp, project_id: &str) -> String {
 
 /// Ends an export with this text as its file, as a worker does.
 async fn finish(app: &TestApp, task_id: &str, text: &str) {
-    let database = database(app);
+    let database = app.database();
     let room = Room::any("the test's worker", "export", 1);
     let due = now() + HOUR_MS;
     let claimed = claims::claim(&*database, &room, due, due + HOUR_MS).await;

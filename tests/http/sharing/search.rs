@@ -260,13 +260,11 @@ async fn an_index_that_is_built_anew_finds_the_same() {
         .await;
     let done = app.run(&["admin", "reindex"], "");
     assert!(done.status.success(), "{done:?}");
-    let file = app.data().join("wharf.db");
+    let database = app.database();
     eventually("the worker indexes it", PATIENCE, async || {
-        let database = rusqlite::Connection::open(&file).expect("the database");
-        let behind = "SELECT COUNT(*) FROM resources WHERE indexed_version < version";
-        let count: i64 = database
-            .query_row(behind, [], |row| row.get(0))
-            .expect("a count");
+        let behind = "SELECT COUNT(*) AS behind FROM resources WHERE indexed_version < version";
+        let rows = database.query(behind, &[]).await.expect("it is read");
+        let count: i64 = rows[0].get("behind").expect("a count");
         (count == 0).then_some(())
     })
     .await;

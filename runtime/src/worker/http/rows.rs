@@ -40,6 +40,7 @@ pub async fn wait(
         if deliveries::is_any_due(&*worker.database, &request.receiver, now_ms()).await? {
             return Ok(Json(serde_json::json!({})).into_response());
         }
+        tracing::debug!(receiver = request.receiver, "waits for rows");
         let next_look = ends.min(Instant::now() + LOOK_AGAIN);
         let is_woken = tokio::select! {
             () = worker.stop.cancelled() => return Ok(StatusCode::NO_CONTENT.into_response()),

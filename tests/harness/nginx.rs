@@ -1,8 +1,9 @@
-//! nginx on a port and with a folder of its own, its workers as many as the machine has cores.
+//! nginx on a port and with a folder of its own.
 
+use crate::process::{dying_with_the_tests, spawn};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,25 +17,18 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Serves the files of `root`; None where there is no nginx.
-    pub fn start(root: &Path, folder: &Path) -> Option<Self> {
+    /// Starts with this configuration, in which it listens on `address`, in `folder`; None where there is no nginx.
+    pub fn start(folder: &Path, address: &str, configuration: &str) -> Option<Self> {
         let program = program()?;
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = free.local_addr().expect("an address").to_string();
-        drop(free);
         let conf = folder.join("nginx.conf");
-        std::fs::write(&conf, configuration(&address, root, folder)).expect("a configuration");
-        let mut master = Command::new(program)
-            .arg("-p")
-            .arg(folder)
-            .arg("-c")
-            .arg(&conf)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nginx starts");
+        std::fs::write(&conf, configuration).expect("a configuration");
+        let mut command = Command::new(program);
+        command.arg("-p").arg(folder).arg("-c").arg(&conf);
+        let mut command = dying_with_the_tests(command);
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        let mut master = spawn(command);
         let deadline = Instant::now() + START_MAX;
-        while TcpStream::connect(&address).is_err() {
+        while TcpStream::connect(address).is_err() {
             let ended = master.try_wait().expect("a child");
             assert!(
                 ended.is_none() && Instant::now() < deadline,
@@ -43,7 +37,15 @@ impl Nginx {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some(Self { master, address })
+        Some(Self {
+            master,
+            address: address.to_owned(),
+        })
+    }
+
+    /// Whether this machine has one.
+    pub fn is_there() -> bool {
+        program().is_some()
     }
 
     /// `host:port`.
@@ -51,13 +53,14 @@ impl Nginx {
         &self.address
     }
 
-    /// Of the workers.
+    /// Of the workers; of nginx itself where it has none.
     pub fn pids(&self) -> Vec<u32> {
         let id = self.master.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
         let children = children.unwrap_or_default();
         let pids = children.split_whitespace().map(str::parse);
-        pids.collect::<Result<_, _>>().expect("process ids")
+        let pids: Vec<u32> = pids.collect::<Result<_, _>>().expect("process ids");
+        if pids.is_empty() { vec![id] } else { pids }
     }
 }
 
@@ -76,26 +79,31 @@ fn program() -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-fn configuration(address: &str, root: &Path, folder: &Path) -> String {
-    let (root, folder) = (root.display(), folder.display());
+/// The settings of nginx around the servers: everything below `folder`, nothing of the machine's own. As many
+/// `processes` as are said, or one that needs no other.
+pub fn nginx_around(folder: &Path, processes: Option<&str>, servers: &str) -> String {
+    let folder = folder.display();
+    let processes = match processes {
+        Some(count) => format!("worker_processes {count};"),
+        None => "master_process off;".to_owned(),
+    };
     // Who starts it as root lets its workers read what only root may; elsewhere the line counts for nothing.
     format!(
         "user root;
 daemon off;
-worker_processes auto;
+{processes}
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
-events {{ worker_connections 256; }}
+events {{ worker_connections 4096; }}
 http {{
   access_log off;
-  sendfile on;
-  tcp_nopush on;
+  keepalive_requests 1000000;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
-  server {{ listen {address}; root {root}; }}
+{servers}
 }}
 "
     )
