@@ -367,37 +367,3 @@ pub const DIRECT_SITES_MAX: usize = 1000;
 pub const SITE_BYTES_MAX: usize = 259;
 /// Workers and cookie jars in one answer.
 pub const OPERATOR_ITEMS_MAX: i64 = 1000;
-
-// Data sync.
-
-/// Rows that an initial load hands out in one statement.
-pub const SYNC_LOAD_ROWS: i64 = 1000;
-/// Records that clean-up looks at in one statement.
-pub const SYNC_PURGE_WINDOW: i64 = 5000;
-/// What a site still works on when its worker stops may take so long, seconds.
-pub const SYNC_STOP_S: u64 = 5;
-
-// A shop's own MySQL or MariaDB.
-
-/// Connections to it.
-pub const MYSQL_CONNECTIONS_MAX: usize = 4;
-/// One call to it, the wait for a connection included, milliseconds.
-pub const MYSQL_CALL_MS_MAX: u64 = 20_000;
-/// One statement there, and its wait for a lock, seconds.
-pub const MYSQL_STATEMENT_S_MAX: u64 = 5;
-/// Rows that are read from the outbox at a time.
-pub const MYSQL_TAKE_ROWS_MAX: usize = 500;
-/// What they may hold together, bytes.
-pub const MYSQL_TAKE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// `data_detail` and `data_from_detail` of one row, bytes; below [`BODY_BYTES_MAX`].
-pub const MYSQL_ROW_BYTES_MAX: usize = 3 * 1024 * 1024;
-/// Ids in one statement.
-pub const MYSQL_IDS_MAX: usize = 1_000;
-/// What a packet to it holds beside the row's texts, bytes.
-pub const MYSQL_PACKET_SPARE_BYTES: u64 = 16 * 1024;
-/// Between two looks into the outbox table, and after a failure, milliseconds.
-pub const MYSQL_LOOK_MS: u64 = 1_000;
-/// Between two looks at tables that do not fit, milliseconds.
-pub const MYSQL_CHECK_MS: u64 = 60_000;
-/// Between two comparisons of the outbox table with the journal, milliseconds.
-pub const MYSQL_COMPARE_MS: u64 = 30_000;
