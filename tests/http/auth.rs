@@ -304,7 +304,7 @@ async fn a_wrong_method_and_an_unknown_path_have_their_codes() {
         .refused(40501);
     anonymous.get("/api/v1/auth/nothing").await.refused(40401);
     anonymous.get("/api/v1/nothing").await.refused(40401);
-    anonymous.get("/").await.refused(40401);
+    anonymous.get("/nothing").await.refused(40401);
 }
 
 #[tokio::test]
