@@ -22,9 +22,9 @@ export const title = (value) => text(value, "title");
 
 /**
  * `columns`: `[{ title, right?, keep? }]`; `right` aligns, `keep` is never shortened. A column that no row has
- * anything in is left out.
+ * anything in is left out. `more` is the line that shows the next page.
  */
-export function table(columns, rows, note = null) {
+export function table(columns, rows, note = null, more = null) {
   const cells = rows.map((row) => row.map((value) => cell(value)));
   const isUsed = columns.map((_, at) => cells.length === 0 || cells.some((row) => row[at].text !== ""));
   return {
@@ -32,6 +32,7 @@ export function table(columns, rows, note = null) {
     columns: columns.filter((_, at) => isUsed[at]),
     rows: cells.map((row) => row.filter((_, at) => isUsed[at])),
     note: note && clean(note),
+    more,
   };
 }
 

@@ -195,11 +195,7 @@ async function letters(call) {
     item.attempts.length,
     time(item.finished_at),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No dead letters.", "没有死信。"), "good")
-      : blocks.table(columns, rows, call.pages(data)),
-  );
+  call.list(data, columns, rows, blocks.text(t("No dead letters.", "没有死信。"), "good"));
   return data;
 }
 

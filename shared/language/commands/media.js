@@ -206,10 +206,11 @@ async function history(call) {
     { title: t("Kept", "保留至"), keep: true },
     { title: t("When", "时间"), keep: true },
   ];
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("Nothing yet. To begin: get URL", "还没有记录。开始：get URL"))
-      : blocks.table(columns, rows, call.pages(data)),
+  call.list(
+    data,
+    columns,
+    rows,
+    blocks.text(t("Nothing yet. To begin: get URL", "还没有记录。开始：get URL")),
   );
   return data;
 }

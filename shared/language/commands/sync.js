@@ -149,11 +149,7 @@ async function dead(call, path, realm) {
     item.held,
     time(item.dead_since),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No dead rows.", "没有死信。"), "good")
-      : blocks.table(columns, rows, call.pages(data)),
-  );
+  call.list(data, columns, rows, blocks.text(t("No dead rows.", "没有死信。"), "good"));
   return data;
 }
 
@@ -208,10 +204,11 @@ async function sites(call) {
     `${item.lag_s} s`,
     state(item, t),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No shops. To let one in: site-code NAME", "没有站点。添加：site-code NAME"))
-      : blocks.table(columns, rows, call.pages(data)),
+  call.list(
+    data,
+    columns,
+    rows,
+    blocks.text(t("No shops. To let one in: site-code NAME", "没有站点。添加：site-code NAME")),
   );
   return data;
 }

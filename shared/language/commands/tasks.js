@@ -122,12 +122,8 @@ async function tasks(call) {
     size(task.result?.file_size ?? task.progress.total_bytes),
     time(task.created_at),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No tasks.", "没有任务。"))
-      : blocks.table(columns, rows, call.pages(data)),
-    rows.length > 1 && spark(data.items, t),
-  );
+  call.list(data, columns, rows, blocks.text(t("No tasks.", "没有任务。")));
+  if (rows.length > 1) call.show(spark(data.items, t));
   return data;
 }
 
