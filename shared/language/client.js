@@ -21,6 +21,14 @@ const WAIT_MS_MAX = 5_000;
 /** A token that ends within so long is renewed before it is used. */
 const SPARE_MS = 60_000;
 
+/** Sessions of one program wait for each other, where the shell knows no wider lock. */
+let turn = Promise.resolve();
+function inTurn(_, work) {
+  const done = turn.then(work);
+  turn = done.catch(() => {});
+  return done;
+}
+
 const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** A query of what is set: `{ page: 2, drive: undefined }` is `?page=2`. */
@@ -166,10 +174,11 @@ export class Client {
 
   /** New tokens for old ones. Another shell on the same storage may have done it meanwhile: then they are there. */
   async #refresh(realm, old) {
-    const lock = this.#host.lock ?? ((_, work) => work());
+    const lock = this.#host.lock ?? inTurn;
     return lock("refresh", async () => {
       const login = await this.login(realm);
-      if (login && login.access_token !== old.access_token) return login;
+      // The refresh token tells: an access token of the same second may be the same.
+      if (login && login.refresh_token !== old.refresh_token) return login;
       try {
         const body = JSON.stringify({ refresh_token: old.refresh_token });
         const headers = { "content-type": "application/json" };
@@ -179,7 +188,7 @@ export class Client {
         if ([400, 401, 403].includes(failure.status)) {
           // A shell without this lock may have been quicker: its tokens are the good ones.
           const now = await this.login(realm);
-          if (now && now.access_token !== old.access_token) return now;
+          if (now && now.refresh_token !== old.refresh_token) return now;
           await this.forget(realm);
           failure.hint = this.#loginHint(realm);
         }
