@@ -52,7 +52,8 @@ export class Client {
   async login(realm) {
     const text = await this.#host.storage.get(this.#place(realm));
     try {
-      return text ? JSON.parse(text) : null;
+      const login = JSON.parse(text);
+      return typeof login?.access_token === "string" ? login : null;
     } catch {
       return null;
     }

@@ -140,6 +140,12 @@ class Session {
     );
   }
 
+  /** What another shell on the same storage may have changed. */
+  async reread() {
+    this.started = false;
+    await this.#ready();
+  }
+
   async #ready() {
     if (this.started) return;
     this.started = true;
