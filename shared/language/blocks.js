@@ -36,11 +36,11 @@ export function table(columns, rows, note = null, more = null) {
   };
 }
 
-/** Labels with values; those that are null are left out. */
+/** Labels with values; those that are null or empty are left out. */
 export const fields = (pairs) => ({
   type: "fields",
   fields: pairs
-    .filter(([, value]) => value !== null && value !== undefined)
+    .filter(([, value]) => value !== null && value !== undefined && value !== "")
     .map(([name, value]) => [clean(name), cell(value)]),
 });
 

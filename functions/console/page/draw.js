@@ -144,6 +144,12 @@ export class Drawing {
     const heads = columns.map((column) =>
       element("th", { class: style(column), scope: "col" }, column.title),
     );
+    const copied = [
+      columns.map((column) => column.title),
+      ...rows.map((row) => row.map((cell) => cell.text)),
+    ];
+    const whole = copied.map((cells) => cells.join("\t")).join("\n");
+    heads.at(-1)?.append(this.#copy(whole, this.t("Copy the table", "复制表格")));
     const body = rows.map((row) =>
       element(
         "tr",
@@ -157,18 +163,11 @@ export class Drawing {
       element("thead", {}, element("tr", {}, heads)),
       element("tbody", {}, body),
     );
-    const lines = [columns.map((column) => column.title), ...rows.map((row) => row.map((cell) => cell.text))];
-    const whole = lines.map((cells) => cells.join("\t")).join("\n");
     return element(
       "div",
       {},
       element("div", { class: "scroll" }, table),
-      element(
-        "p",
-        { class: "muted" },
-        note && (more ? this.#command(note, more) : note),
-        this.#copy(whole, this.t("Copy the table", "复制表格")),
-      ),
+      note && element("p", { class: "muted" }, more ? this.#command(note, more) : note),
     );
   }
 
@@ -204,7 +203,7 @@ export class Drawing {
         button.replaceChildren(icon(DONE));
       } catch {
         // Without a secure context there is no clipboard: the text is marked to be copied by hand.
-        const beside = button.previousElementSibling ?? button.closest("div").querySelector("table");
+        const beside = button.previousElementSibling ?? button.closest("table");
         if (beside) getSelection().selectAllChildren(beside);
       }
     });

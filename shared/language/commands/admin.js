@@ -119,10 +119,6 @@ function overviewBlocks(data, line, t) {
 async function queue(call) {
   const { t } = call;
   const data = await call.request("GET", "/admin/api/v1/queue", REALM);
-  await call.session.remember(
-    "task",
-    data.running_tasks.map((task) => task.task_id),
-  );
   call.show(
     blocks.fields([
       [t("Waiting", "排队"), data.queued],
