@@ -31,7 +31,8 @@ const HINTS = {
 };
 
 export function explain(failure, locale, t) {
-  const meaning = locale === "zh" ? MEANINGS[failure.code] : undefined;
+  // What no server said is in the reader's language already.
+  const meaning = locale === "zh" && failure.status > 0 ? MEANINGS[failure.code] : undefined;
   const reason = failure.data?.field ? ` (${failure.data.field})` : "";
   const message = failure.message + (failure.message.includes(failure.data?.field) ? "" : reason);
   const wait = failure.code === 42901 && failure.data?.wait_ms;

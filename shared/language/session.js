@@ -296,11 +296,12 @@ class Call {
   }
 
   /** What stands under a page that is not the last: where it is, and the line that shows the next. */
-  pages({ items, total, page, page_size }) {
+  pages({ items, total, total_is_exact, page, page_size }) {
     if (total <= page * page_size) return [null, null];
     const first = (page - 1) * page_size + 1;
     const last = first + items.length - 1;
-    const shown = this.t(`${first}–${last} of ${total}`, `第 ${first}–${last} 项，共 ${total} 项`);
+    const all = `${total}${total_is_exact === false ? "+" : ""}`;
+    const shown = this.t(`${first}–${last} of ${all}`, `第 ${first}–${last} 项，共 ${all} 项`);
     const words = this.words.filter(
       (word, at) => !/^--page(=|$)/u.test(word) && this.words[at - 1] !== "--page",
     );

@@ -172,7 +172,7 @@ async function search(call) {
   const [note, more] = call.pages(data);
   call.show(
     data.fuzzy && blocks.text(t("Nothing like that. Did you mean:", "没有完全匹配，相近的有："), "warning"),
-    blocks.table(columns, rows, [total, note].filter(Boolean).join(" · "), more),
+    blocks.table(columns, rows, note ?? total, more),
   );
   return data;
 }
