@@ -22,9 +22,9 @@ export const title = (value) => text(value, "title");
 
 /**
  * `columns`: `[{ title, right?, keep? }]`; `right` aligns, `keep` is never shortened. A column that no row has
- * anything in is left out.
+ * anything in is left out. `more` is the line that shows the next page.
  */
-export function table(columns, rows, note = null) {
+export function table(columns, rows, note = null, more = null) {
   const cells = rows.map((row) => row.map((value) => cell(value)));
   const isUsed = columns.map((_, at) => cells.length === 0 || cells.some((row) => row[at].text !== ""));
   return {
@@ -32,14 +32,15 @@ export function table(columns, rows, note = null) {
     columns: columns.filter((_, at) => isUsed[at]),
     rows: cells.map((row) => row.filter((_, at) => isUsed[at])),
     note: note && clean(note),
+    more,
   };
 }
 
-/** Labels with values; those that are null are left out. */
+/** Labels with values; those that are null or empty are left out. */
 export const fields = (pairs) => ({
   type: "fields",
   fields: pairs
-    .filter(([, value]) => value !== null && value !== undefined)
+    .filter(([, value]) => value !== null && value !== undefined && value !== "")
     .map(([name, value]) => [clean(name), cell(value)]),
 });
 

@@ -21,6 +21,14 @@ const WAIT_MS_MAX = 5_000;
 /** A token that ends within so long is renewed before it is used. */
 const SPARE_MS = 60_000;
 
+/** Sessions of one program wait for each other, where the shell knows no wider lock. */
+let turn = Promise.resolve();
+function inTurn(_, work) {
+  const done = turn.then(work);
+  turn = done.catch(() => {});
+  return done;
+}
+
 const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** A query of what is set: `{ page: 2, drive: undefined }` is `?page=2`. */
@@ -44,7 +52,8 @@ export class Client {
   async login(realm) {
     const text = await this.#host.storage.get(this.#place(realm));
     try {
-      return text ? JSON.parse(text) : null;
+      const login = JSON.parse(text);
+      return typeof login?.access_token === "string" ? login : null;
     } catch {
       return null;
     }
@@ -91,6 +100,7 @@ export class Client {
   }
 
   async #send(path, sent, { realm, optional = false, repeat = false }) {
+    let isRenewed = false;
     for (let attempt = 0; ; attempt++) {
       const login = realm ? await this.#current(realm, optional) : null;
       if (login) sent.headers.authorization = `Bearer ${login.access_token}`;
@@ -98,11 +108,13 @@ export class Client {
         return await this.#answer(await this.#fetch(path, sent));
       } catch (failure) {
         if (!(failure instanceof Failure)) throw failure;
-        if (login && [40101, 40102].includes(failure.code) && attempt === 0 && login.refresh_token) {
-          await this.#refresh(realm, login);
+        const isRefused = login && [40101, 40102].includes(failure.code);
+        if (isRefused && !isRenewed && login.refresh_token) {
+          isRenewed = true;
+          if (!(await this.#renewed(realm, login, optional))) delete sent.headers.authorization;
           continue;
         }
-        if (login && [40101, 40102].includes(failure.code)) failure.hint ??= this.#loginHint(realm);
+        if (isRefused) failure.hint ??= this.#loginHint(realm);
         const waits = failure.status === 0 || failure.status === 502 || failure.code === 50301;
         if (!repeat || !waits || attempt >= REPEATS) throw failure;
         await this.#host.sleep(Math.min(failure.data.wait_ms ?? 300 * 2 ** attempt, WAIT_MS_MAX));
@@ -147,6 +159,11 @@ export class Client {
       });
     const isOver = login.ends_at - SPARE_MS < this.#host.now();
     if (!isOver || !login.refresh_token) return login;
+    return this.#renewed(realm, login, optional);
+  }
+
+  /** As `#refresh`; null where the tokens are refused and a visitor may go on without. */
+  async #renewed(realm, login, optional) {
     try {
       return await this.#refresh(realm, login);
     } catch (failure) {
@@ -158,17 +175,21 @@ export class Client {
 
   /** New tokens for old ones. Another shell on the same storage may have done it meanwhile: then they are there. */
   async #refresh(realm, old) {
-    const lock = this.#host.lock ?? ((_, work) => work());
+    const lock = this.#host.lock ?? inTurn;
     return lock("refresh", async () => {
       const login = await this.login(realm);
-      if (login && login.access_token !== old.access_token) return login;
+      // The refresh token tells: an access token of the same second may be the same.
+      if (login && login.refresh_token !== old.refresh_token) return login;
       try {
         const body = JSON.stringify({ refresh_token: old.refresh_token });
         const headers = { "content-type": "application/json" };
         const response = await this.#fetch("/api/v1/auth/refresh", { method: "POST", headers, body });
         return await this.keep(realm, old.name, (await this.#answer(response)).data);
       } catch (failure) {
-        if (failure.status >= 400 && failure.status < 500) {
+        if ([400, 401, 403].includes(failure.status)) {
+          // A shell without this lock may have been quicker: its tokens are the good ones.
+          const now = await this.login(realm);
+          if (now && now.refresh_token !== old.refresh_token) return now;
           await this.forget(realm);
           failure.hint = this.#loginHint(realm);
         }

@@ -31,9 +31,14 @@ const HINTS = {
 };
 
 export function explain(failure, locale, t) {
-  const meaning = locale === "zh" ? MEANINGS[failure.code] : undefined;
+  // What no server said is in the reader's language already.
+  const meaning = locale === "zh" && failure.status > 0 ? MEANINGS[failure.code] : undefined;
   const reason = failure.data?.field ? ` (${failure.data.field})` : "";
   const message = failure.message + (failure.message.includes(failure.data?.field) ? "" : reason);
-  const hint = failure.hint ?? (HINTS[failure.code] ? t(...HINTS[failure.code]) : null);
+  const wait = failure.code === 42901 && failure.data?.wait_ms;
+  const again = wait
+    ? t(`Again in ${Math.ceil(wait / 1000)} s.`, `${Math.ceil(wait / 1000)} 秒后再试。`)
+    : null;
+  const hint = failure.hint ?? again ?? (HINTS[failure.code] ? t(...HINTS[failure.code]) : null);
   return error(meaning ? `${meaning}：${message}` : message, failure.code, hint);
 }

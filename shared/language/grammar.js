@@ -87,7 +87,7 @@ function place(command, plain, t) {
       ? rest.splice(0).join(" ")
       : argument.line
         ? lineOf(rest.splice(0))
-      : oneOf(argument, argument.name, rest.shift(), t);
+        : oneOf(argument, argument.name, rest.shift(), t);
   }
   if (rest.length > 0)
     throw new Misuse(t(`“${rest[0]}” is one word too many.`, `“${rest[0]}” 多余。`), usage(command, t));

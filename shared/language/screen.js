@@ -1,9 +1,11 @@
 /** Blocks as text: for terminals, with colours and lines that are rewritten, and for files and pipes, without. */
-import { fit, size, pad, sparkline, width } from "./text.js";
+import { cleanJson, fit, size, pad, sparkline, width } from "./text.js";
 
 const ESCAPE = "\u001b[";
 const STYLES = { good: "32", warning: "33", bad: "31", muted: "2", title: "1", hit: "1;33", link: "4" };
+const STYLED = /\u001b\[[\d;]*m/gu;
 const COLUMNS_MIN = 20;
+const ROWS_MIN = 4;
 const BAR_CELLS = 20;
 const LABEL_CELLS_MAX = 30;
 const GAP = "  ";
@@ -16,11 +18,12 @@ export class TextScreen {
   #said = new Map();
 
   /**
-   * `write(text)` takes what is to be shown. `columns` is the terminal's width or a function that tells it. With
-   * `colour` it may use colours, with `live` rewrite its last lines.
+   * `write(text)` takes what is to be shown. `columns` is the terminal's width and `rows` its height, or functions
+   * that tell them. With `colour` it may use colours, with `live` rewrite its last lines.
    */
-  constructor({ write, columns = 80, colour = false, live = false }) {
+  constructor({ write, columns = 80, rows = 24, colour = false, live = false }) {
     this.write = write;
+    this.rows = () => Math.max(ROWS_MIN, (typeof rows === "function" ? rows() : rows) || 24);
     this.columns = () => Math.max(COLUMNS_MIN, (typeof columns === "function" ? columns() : columns) || 80);
     this.colour = colour;
     this.live = live;
@@ -50,11 +53,30 @@ export class TextScreen {
         this.write(lines.map((line) => `${line}\n`).join(""));
       return;
     }
-    this.#live.set(block.id, lines);
-    const all = [...this.#live.values()].flat();
+    this.#live.set(block.id, { lines, isOver: block.state !== undefined && block.state !== "running" });
+    const all = this.#fitting();
     const back = this.#lines > 0 ? `${ESCAPE}${this.#lines}A${ESCAPE}0J` : "";
     this.write(back + all.map((line) => `${line}\n`).join(""));
-    this.#lines = all.length;
+    this.#lines = this.#height(all);
+  }
+
+  /** The lines that the terminal has room for, since no more could be rewritten: what goes on before what is over. */
+  #fitting() {
+    const all = [...this.#live.values()];
+    let room = this.rows() - 1;
+    const kept = new Set();
+    for (const one of [...all.filter((it) => !it.isOver), ...all.filter((it) => it.isOver).reverse()]) {
+      room -= this.#height(one.lines);
+      if (room < 0 && kept.size > 0) break;
+      kept.add(one);
+    }
+    return all.filter((one) => kept.has(one)).flatMap((one) => one.lines);
+  }
+
+  /** Rows of the terminal that lines take, those that it wraps more than one. */
+  #height(lines) {
+    const rowsOf = (line) => Math.max(1, Math.ceil(width(line.replace(STYLED, "")) / this.columns()));
+    return lines.reduce((all, line) => all + rowsOf(line), 0);
   }
 
   /** What moved stays as it is. */
@@ -97,7 +119,7 @@ export class TextScreen {
       case "tree":
         return this.#tree(block.nodes, "");
       case "json":
-        return [JSON.stringify(block.value, null, this.live ? 2 : 0)];
+        return cleanJson(block.value, this.live ? 2 : 0).split("\n");
       default:
         return [];
     }
@@ -171,12 +193,13 @@ export class TextScreen {
   }
 
   #bar({ label, percent, detail, state }) {
-    const filled = Math.round((percent / 100) * BAR_CELLS);
+    const cells = Math.min(BAR_CELLS, Math.floor(this.columns() / 3));
+    const filled = Math.round((percent / 100) * cells);
     const bar =
       this.#paint("█".repeat(filled), state === "running" ? "plain" : state) +
-      this.#paint("░".repeat(BAR_CELLS - filled), "muted");
+      this.#paint("░".repeat(cells - filled), "muted");
     const number = pad(`${Math.floor(percent)}%`, 4, true);
-    const room = this.columns() - BAR_CELLS - number.length - 3 * GAP.length;
+    const room = this.columns() - cells - number.length - 3 * GAP.length;
     const name = fit(label, Math.min(LABEL_CELLS_MAX, Math.max(8, Math.floor(room / 2))));
     const rest = fit(detail, Math.max(0, room - width(name) - 1));
     return `${name}${GAP}${bar}${GAP}${number}${GAP}${this.#paint(rest, "muted")}`.trimEnd();

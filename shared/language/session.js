@@ -6,7 +6,7 @@ import { complete } from "./complete.js";
 import { explain } from "./failures.js";
 import { read, usage } from "./grammar.js";
 import { help } from "./help.js";
-import { nearest, split } from "./words.js";
+import { nearest, quote, split } from "./words.js";
 
 /** Exit codes: all is well, the server or the world said no, the line was wrong, the user stopped it. */
 export const EXIT = { ok: 0, failed: 1, misuse: 2, stopped: 130 };
@@ -43,7 +43,11 @@ class Session {
     const words = split(line);
     if (words.length === 0) return EXIT.ok;
     if (words.at(-1).open) {
-      this.#show(blocks.error(this.t("A quote is not closed.", "引号没有闭合。")));
+      const hint = this.t(
+        `It ends with ${words.at(-1).open}; a backslash before a quote makes it a character.`,
+        `应以 ${words.at(-1).open} 结束；引号前加反斜杠表示引号本身。`,
+      );
+      this.#show(blocks.error(this.t("A quote is not closed.", "引号没有闭合。"), null, hint));
       return EXIT.misuse;
     }
     return this.run(words.map((word) => word.text));
@@ -51,13 +55,14 @@ class Session {
 
   /** The same as separate words, as a shell of the system hands them over. `json` is as `--json`. */
   async run(words, { json = false } = {}) {
-    await this.#ready();
-    const expanded = await this.#expand(words);
-    const isAddress = /^https?:\/\//iu.test(expanded[0]);
-    const [name, ...rest] = isAddress ? ["parse", ...expanded] : expanded;
-    const command = find(name);
     let stop;
+    const wantsJson = json || words.includes("--json");
     try {
+      await this.#ready();
+      const expanded = await this.#expand(words);
+      const isAddress = /^https?:\/\//iu.test(expanded[0]);
+      const [name = "", ...rest] = isAddress ? ["parse", ...expanded] : expanded;
+      const command = find(name);
       if (!command) throw this.#unknown(name);
       const { values, options } = read(command, rest, this.t);
       if (options.help) {
@@ -65,12 +70,18 @@ class Session {
         return EXIT.ok;
       }
       stop = this.#stop();
-      const call = new Call(this, command, { values, options, json: json || options.json === true, stop });
+      const call = new Call(this, {
+        words: expanded,
+        values,
+        options,
+        json: json || options.json === true,
+        stop,
+      });
       const data = await call.until(command.run(call));
       if (call.json && data !== undefined && !call.said) this.#show(blocks.json(data));
       return call.exit ?? EXIT.ok;
     } catch (failure) {
-      return this.#failed(failure);
+      return this.#failed(failure, wantsJson);
     } finally {
       if (stop) this.#stops.delete(stop);
     }
@@ -89,7 +100,8 @@ class Session {
   }
 
   async aliases() {
-    return this.#stored(ALIASES_PLACE, {});
+    const kept = Object.entries(await this.#stored(ALIASES_PLACE));
+    return Object.fromEntries(kept.filter(([, line]) => typeof line === "string"));
   }
 
   async setAliases(aliases) {
@@ -104,8 +116,12 @@ class Session {
 
   /** Remembers what was listed last, so that `2` may stand for the second. */
   async remember(kind, ids) {
-    const lists = await this.#lists();
-    await this.host.storage.set(LISTS_PLACE, JSON.stringify({ ...lists, [kind]: ids }));
+    try {
+      const lists = await this.#lists();
+      await this.host.storage.set(LISTS_PLACE, JSON.stringify({ ...lists, [kind]: ids }));
+    } catch {
+      // A storage that takes nothing more is no reason to hide what the server answered.
+    }
   }
 
   /** The id that a word stands for. */
@@ -122,6 +138,12 @@ class Session {
         "数字指上一个列表中的行；也可以直接用 id。",
       ),
     );
+  }
+
+  /** What another shell on the same storage may have changed. */
+  async reread() {
+    this.started = false;
+    await this.#ready();
   }
 
   async #ready() {
@@ -153,21 +175,20 @@ class Session {
     );
   }
 
-  #failed(failure) {
+  #failed(failure, json) {
     if (failure instanceof Stopped) {
-      this.#show(blocks.text(this.t("Stopped.", "已停止。"), "muted"));
+      if (!json) this.#show(blocks.text(this.t("Stopped.", "已停止。"), "muted"));
       return EXIT.stopped;
     }
-    if (failure instanceof Misuse) {
-      this.#show(blocks.error(failure.message, null, failure.hint));
-      return EXIT.misuse;
-    }
-    if (failure instanceof Failure) {
-      this.#show(explain(failure, this.locale, this.t));
-      return EXIT.failed;
-    }
-    this.#show(blocks.error(String(failure?.message ?? failure)));
-    return EXIT.failed;
+    const isMisuse = failure instanceof Misuse;
+    const shown = isMisuse
+      ? blocks.error(failure.message, null, failure.hint)
+      : failure instanceof Failure
+        ? explain(failure, this.locale, this.t)
+        : blocks.error(String(failure?.message ?? failure));
+    const { code, message } = shown;
+    this.#show(json ? blocks.json({ code, message, data: failure?.data ?? null }) : shown);
+    return isMisuse ? EXIT.misuse : EXIT.failed;
   }
 
   #show(block) {
@@ -188,22 +209,25 @@ class Session {
   }
 
   async #lists() {
-    return this.#stored(LISTS_PLACE, {});
+    const kept = Object.entries(await this.#stored(LISTS_PLACE));
+    return Object.fromEntries(kept.filter(([, ids]) => Array.isArray(ids)));
   }
 
-  async #stored(place, otherwise) {
+  /** An object out of the storage; an empty one where something else is. */
+  async #stored(place) {
     try {
-      return JSON.parse(await this.host.storage.get(place)) ?? otherwise;
+      const kept = JSON.parse(await this.host.storage.get(place));
+      return typeof kept === "object" && kept !== null ? kept : {};
     } catch {
-      return otherwise;
+      return {};
     }
   }
 }
 
 /** One command under way: what it was given and what it may do. */
 class Call {
-  constructor(session, command, { values, options, json, stop }) {
-    Object.assign(this, { session, command, values, options, json });
+  constructor(session, { words, values, options, json, stop }) {
+    Object.assign(this, { session, words, values, options, json });
     this.host = session.host;
     this.api = session.api;
     this.t = session.t;
@@ -239,6 +263,13 @@ class Call {
     return this.session.id(kind, word).then(encodeURIComponent);
   }
 
+  /** Refuses a command that changes something when none of these options says what. */
+  needs(names) {
+    if (names.some((name) => this.options[name] !== undefined)) return;
+    const all = names.map((name) => `--${name}`).join(", ");
+    throw new Misuse(this.t(`Nothing to change: ${all}.`, `没有要修改的内容：${all}。`));
+  }
+
   /** An answer of a person, or a refusal in their place. */
   async ask(question, hidden = false) {
     const answer = await this.until(this.host.ask(question, { hidden }));
@@ -248,13 +279,33 @@ class Call {
     return answer;
   }
 
-  /** The next page, as a hint under a list. */
-  pages(list, kind) {
-    if (list.total <= list.page * list.page_size) return null;
-    const shown = this.t(
-      `${list.items.length} of ${list.total}`,
-      `共 ${list.total} 项，已显示 ${list.items.length} 项`,
+  /** A page of a list as a table with how to go on; `nothing` is what stands in place of an empty list. */
+  list(data, columns, rows, nothing) {
+    if (rows.length > 0) this.show(blocks.table(columns, rows, ...this.pages(data)));
+    else if (data.total > 0)
+      this.show(
+        blocks.text(
+          this.t(
+            `There is nothing on page ${data.page}: ${data.total} in all.`,
+            `第 ${data.page} 页没有内容，共 ${data.total} 项。`,
+          ),
+          "muted",
+        ),
+      );
+    else this.show(nothing);
+  }
+
+  /** What stands under a page that is not the last: where it is, and the line that shows the next. */
+  pages({ items, total, total_is_exact, page, page_size }) {
+    if (total <= page * page_size) return [null, null];
+    const first = (page - 1) * page_size + 1;
+    const last = first + items.length - 1;
+    const all = `${total}${total_is_exact === false ? "+" : ""}`;
+    const shown = this.t(`${first}–${last} of ${all}`, `第 ${first}–${last} 项，共 ${all} 项`);
+    const words = this.words.filter(
+      (word, at) => !/^--page(=|$)/u.test(word) && this.words[at - 1] !== "--page",
     );
-    return `${shown} · --page ${list.page + 1}${kind ?? ""}`;
+    const next = ["--page", String(page + 1)];
+    return [`${shown} · ${next.join(" ")}`, [words[0], ...next, ...words.slice(1)].map(quote).join(" ")];
   }
 }

@@ -1,5 +1,6 @@
-/** What could stand at the cursor, above the line: Tab and arrows choose, a finger too. */
+/** What could stand at the cursor, or a line of before, above the line: Tab and arrows choose, a finger too. */
 import { element } from "./draw.js";
+import { clean } from "./language/text.js";
 
 const SHOWN_MAX = 12;
 
@@ -8,14 +9,15 @@ export class Choices {
   #at = -1;
   #span = { from: 0, to: 0 };
   #round = 0;
+  #isSearch = false;
+  #left = 0;
 
-  /** `find(text, cursor)` is the language's `complete`. */
-  constructor(list, line, find) {
-    this.list = list;
-    this.line = line;
-    this.find = find;
+  /** `find(text, cursor)` is the language's `complete`, `lines()` the lines of before, the oldest first. */
+  constructor(list, line, { find, lines, t }) {
+    Object.assign(this, { list, line, find, lines, t });
     line.addEventListener("input", () => this.#look());
-    line.addEventListener("blur", () => setTimeout(() => this.close(), 150));
+    const gone = () => document.activeElement !== line && this.close();
+    line.addEventListener("blur", () => setTimeout(gone, 150));
   }
 
   get isOpen() {
@@ -25,7 +27,19 @@ export class Choices {
   close() {
     this.#round += 1;
     this.#items = [];
+    this.#at = -1;
+    this.#isSearch = false;
     this.#draw();
+  }
+
+  /** Offers the lines of before that have in them what is written; once more, the next of them. */
+  search() {
+    if (this.#isSearch && this.#items.length > 0) {
+      this.#choose((this.#at + 1) % this.#items.length);
+      return;
+    }
+    this.#isSearch = true;
+    this.#look();
   }
 
   /** Whether the key was for the choices. */
@@ -39,8 +53,8 @@ export class Choices {
       );
       return true;
     }
-    if (event.key === "Enter" && this.#at >= 0) {
-      this.#take(this.#items[this.#at]);
+    if (event.key === "Enter" && (this.#at >= 0 || this.#isSearch)) {
+      this.#take(this.#items[Math.max(0, this.#at)]);
       return true;
     }
     return false;
@@ -49,7 +63,7 @@ export class Choices {
   /** Completes what all choices have in common, else goes through them. An empty line leaves Tab to the page. */
   #tab() {
     if (this.line.value === "" || !this.isOpen) return false;
-    if (this.#items.length === 1 || this.#at >= 0) {
+    if (this.#items.length === 1 || this.#at >= 0 || this.#isSearch) {
       this.#take(this.#items[Math.max(0, this.#at)]);
       return true;
     }
@@ -62,20 +76,29 @@ export class Choices {
 
   async #look() {
     const round = ++this.#round;
-    if (this.line.type === "password" || this.line.value === "") {
+    if (this.line.type === "password" || (this.line.value === "" && !this.#isSearch)) {
       this.close();
       return;
     }
-    const found = await this.find(this.line.value, this.line.selectionStart);
+    const found = this.#isSearch
+      ? this.#before()
+      : await this.find(this.line.value, this.line.selectionStart);
     if (round !== this.#round) return;
     this.#span = found;
     this.#items = found.items.slice(0, SHOWN_MAX);
+    this.#left = found.items.length - this.#items.length;
     this.#at = -1;
     this.#draw();
   }
 
+  #before() {
+    const { value } = this.line;
+    const those = new Set([...this.lines()].reverse().filter((text) => text.includes(value)));
+    return { from: 0, to: value.length, items: [...those].map((text) => ({ text, hint: "" })) };
+  }
+
   #take(item) {
-    this.#insert(`${item.text} `);
+    this.#insert(this.#isSearch ? item.text : `${item.text} `);
     this.close();
   }
 
@@ -98,8 +121,8 @@ export class Choices {
       const row = element(
         "li",
         { role: "option", id: `choice-${at}`, "aria-selected": String(at === this.#at) },
-        element("span", {}, item.text),
-        element("span", {}, item.hint),
+        element("span", {}, clean(item.text)),
+        element("span", {}, clean(item.hint)),
       );
       row.addEventListener("pointerdown", (event) => {
         event.preventDefault();
@@ -107,7 +130,13 @@ export class Choices {
       });
       return row;
     });
+    if (rows.length > 0 && this.#left > 0) {
+      const more = this.t(`${this.#left} more: write on`, `还有 ${this.#left} 项，继续输入`);
+      rows.push(element("li", { role: "presentation", class: "muted" }, element("span", {}, more)));
+    }
     this.list.replaceChildren(...rows);
+    if (this.#at >= 0) rows[this.#at].scrollIntoView({ block: "nearest" });
+    this.line.setAttribute("aria-expanded", String(rows.length > 0));
     if (this.#at >= 0) this.line.setAttribute("aria-activedescendant", `choice-${this.#at}`);
     else this.line.removeAttribute("aria-activedescendant");
   }

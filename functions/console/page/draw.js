@@ -1,5 +1,5 @@
 /** Blocks as elements. Texts become text, never markup: nothing here parses HTML. */
-import { size } from "./language/text.js";
+import { cleanJson, size } from "./language/text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const COPY = "M5 5V2h9v9h-3M2 5h9v9H2z";
@@ -36,10 +36,15 @@ export class Drawing {
 
   show(block) {
     if (block.type === "clear") return;
+    const before = block.id && this.#moving.get(block.id);
+    if (before && block.type === "progress" && move(before, block)) return;
+    // Whoever marks a text to copy it keeps it.
+    if (before && !getSelection().isCollapsed && before.contains(getSelection().anchorNode)) return;
     const drawn = this.#draw(block);
     if (!drawn) return;
-    const before = block.id && this.#moving.get(block.id);
-    if (before) before.replaceWith(drawn);
+    // What moves is not read out again and again, only what came of it.
+    if (block.type === "group" || block.state === "running") drawn.setAttribute("aria-live", "off");
+    if (before) replace(before, drawn);
     else this.place.append(drawn);
     if (block.id) this.#moving.set(block.id, drawn);
   }
@@ -96,7 +101,7 @@ export class Drawing {
           block.nodes.map((node) => branch(node, 0)),
         );
       case "json":
-        return element("pre", {}, JSON.stringify(block.value, null, 2));
+        return this.#json(block.value);
       default:
         return null;
     }
@@ -123,12 +128,28 @@ export class Drawing {
     );
   }
 
-  #table({ columns, rows, note }) {
+  #json(value) {
+    const text = cleanJson(value, 2);
+    return element(
+      "div",
+      { class: "copied" },
+      element("pre", {}, text),
+      this.#copy(text, this.t("Copy", "复制")),
+    );
+  }
+
+  #table({ columns, rows, note, more }) {
     const style = (column) =>
       [column.right && "right", column.keep && "keep"].filter(Boolean).join(" ") || null;
     const heads = columns.map((column) =>
       element("th", { class: style(column), scope: "col" }, column.title),
     );
+    const copied = [
+      columns.map((column) => column.title),
+      ...rows.map((row) => row.map((cell) => cell.text)),
+    ];
+    const whole = copied.map((cells) => cells.join("\t")).join("\n");
+    heads.at(-1)?.append(this.#copy(whole, this.t("Copy the table", "复制表格")));
     const body = rows.map((row) =>
       element(
         "tr",
@@ -146,7 +167,7 @@ export class Drawing {
       "div",
       {},
       element("div", { class: "scroll" }, table),
-      note && element("p", { class: "muted" }, note),
+      note && element("p", { class: "muted" }, more ? this.#command(note, more) : note),
     );
   }
 
@@ -159,7 +180,7 @@ export class Drawing {
       : cell.url
         ? element("a", { href: cell.url, target: "_blank", rel: "noopener noreferrer" }, text)
         : element("span", { class: cell.tone }, text);
-    return [shown, cell.copy && this.#copy(cell)];
+    return [shown, cell.copy && this.#copy(cell.copy)];
   }
 
   #command(text, line) {
@@ -170,8 +191,7 @@ export class Drawing {
     );
   }
 
-  #copy(cell) {
-    const label = this.t(`Copy ${cell.copy}`, `复制 ${cell.copy}`);
+  #copy(text, label = this.t(`Copy ${text}`, `复制 ${text}`)) {
     const button = element(
       "button",
       { type: "button", class: "copy", title: label, "aria-label": label },
@@ -179,11 +199,12 @@ export class Drawing {
     );
     button.addEventListener("click", async () => {
       try {
-        await navigator.clipboard.writeText(cell.copy);
+        await navigator.clipboard.writeText(text);
         button.replaceChildren(icon(DONE));
       } catch {
         // Without a secure context there is no clipboard: the text is marked to be copied by hand.
-        getSelection().selectAllChildren(button.previousSibling);
+        const beside = button.previousElementSibling ?? button.closest("table");
+        if (beside) getSelection().selectAllChildren(beside);
       }
     });
     return button;
@@ -194,7 +215,7 @@ export class Drawing {
     const attributes = name
       ? { href: url, download: name }
       : { href: url, target: "_blank", rel: "noopener noreferrer" };
-    return element("p", {}, element("a", attributes, text), this.#copy({ copy: url }));
+    return element("p", {}, element("a", attributes, text), this.#copy(url));
   }
 
   #bar({ label, percent, detail, state, speeds }) {
@@ -212,6 +233,28 @@ export class Drawing {
       ),
     );
   }
+}
+
+/** Moves a bar on, so that it glides; one whose state is another is drawn anew. */
+function move(drawn, { label, percent, detail, state, speeds }) {
+  const bar = drawn.querySelector("progress");
+  if (bar.className !== state) return false;
+  const [name, , number, rest] = drawn.children;
+  name.textContent = label;
+  name.title = label;
+  bar.value = percent;
+  bar.setAttribute("aria-label", label);
+  number.textContent = `${Math.floor(percent)}%`;
+  rest.replaceChildren(detail, ...(speeds?.length > 1 && state === "running" ? [sparkline(speeds)] : []));
+  return true;
+}
+
+/** One element for another; what has the focus in it keeps it. */
+function replace(before, drawn) {
+  const those = (place) => [...place.querySelectorAll("button, a, summary")];
+  const at = those(before).indexOf(document.activeElement);
+  before.replaceWith(drawn);
+  if (at >= 0) those(drawn)[at]?.focus();
 }
 
 function icon(path) {

@@ -1,11 +1,13 @@
 /** The terminal page: a line to write in, and what came of the lines before. */
+import { Questions } from "./ask.js";
 import { Choices } from "./choices.js";
 import { Drawing, element } from "./draw.js";
-import { browserHost } from "./host.js";
+import { browserHost, storage } from "./host.js";
 import { createSession } from "./language/index.js";
+import { clean } from "./language/text.js";
 
-const LINES_PLACE = "wharf:lines";
-const THEME_PLACE = "wharf:theme";
+const LINES_PLACE = "lines";
+const THEME_PLACE = "theme";
 const LINES_MAX = 300;
 const ENTRIES_MAX = 200;
 /** What a link to this page may run by itself: what only shows. */
@@ -13,52 +15,95 @@ const HARMLESS = ["help", "overview", "search", "show", "tasks", "coins", "order
 
 const log = document.getElementById("log");
 const line = document.getElementById("line");
-const question = document.getElementById("question");
-const running = new Set();
-const lines = JSON.parse(localStorage.getItem(LINES_PLACE) ?? "[]");
+const running = new Map();
+let lines = kept();
 let back = 0;
 let draft = "";
-let asked = null;
 
 const base = createSession(browserHost({ emit() {}, ask: async () => null }));
 await base.complete("");
 const t = (en, zh) => base.t(en, zh);
-const choices = new Choices(document.getElementById("choices"), line, (text, at) => base.complete(text, at));
+const choices = new Choices(document.getElementById("choices"), line, {
+  find: (text, at) => base.complete(text, at),
+  lines: () => lines,
+  t,
+});
+const questions = new Questions(line, document.getElementById("question"), () => {
+  choices.close();
+  label();
+});
+
+/** The lines of before, of this tab and of others. */
+function kept() {
+  try {
+    const all = JSON.parse(storage.get(LINES_PLACE) ?? "[]");
+    return Array.isArray(all) ? all.filter((one) => typeof one === "string") : [];
+  } catch {
+    return [];
+  }
+}
 
 /** Runs a line in an entry of its own; several may run at once. */
 async function run(text) {
   const place = element("section", { class: "entry" });
-  const stop = element("button", { type: "button", hidden: true }, t("stop", "停止"));
-  place.append(element("div", { class: "command" }, element("span", {}, text), stop));
+  const what = t(`Stop: ${clean(text)}`, `停止：${clean(text)}`);
+  const stop = element("button", { type: "button", hidden: true, "aria-label": what }, t("stop", "停止"));
+  place.append(element("div", { class: "command" }, element("span", {}, clean(text)), stop));
   log.append(place);
-  while (log.childElementCount > ENTRIES_MAX) log.firstElementChild.remove();
   const drawing = new Drawing(place, { run, t });
   const host = browserHost({
     emit: (block) => {
-      if (block.type === "clear") log.replaceChildren();
+      if (block.type === "clear") clear(place);
       else pinned(() => drawing.show(block));
     },
-    ask,
+    ask: (question, { hidden }) => ask(session, place, question, hidden),
     localeChanged: (locale) => {
       base.locale = locale;
       dress();
     },
+    t,
   });
   const session = createSession(host);
   const patience = setTimeout(() => (stop.hidden = false), 400);
-  stop.addEventListener("click", () => session.cancel());
-  running.add(session);
+  stop.addEventListener("click", () => {
+    session.cancel();
+    line.focus();
+  });
+  running.set(session, place);
   place.setAttribute("aria-busy", "true");
+  trim();
   log.scrollTop = log.scrollHeight;
   try {
     await session.runLine(text);
   } finally {
     clearTimeout(patience);
+    questions.leave(session);
     running.delete(session);
     stop.remove();
     place.removeAttribute("aria-busy");
     dress();
   }
+}
+
+/** Asks in the line, and says so in the log for those who hear it. */
+async function ask(session, place, question, hidden) {
+  const said = element("p", { class: "muted" }, clean(question));
+  pinned(() => place.append(said));
+  const answer = await questions.ask(session, clean(question), hidden);
+  if (answer && !hidden) said.append(clean(answer));
+  return answer;
+}
+
+/** Takes away what is over; what runs stays, with its way to be stopped. */
+function clear(own = null) {
+  const busy = [...running.values()].filter((place) => place !== own);
+  log.replaceChildren(...busy);
+}
+
+function trim() {
+  const busy = new Set(running.values());
+  const over = [...log.children].filter((place) => !busy.has(place));
+  over.slice(0, Math.max(0, log.childElementCount - ENTRIES_MAX)).forEach((place) => place.remove());
 }
 
 /** Changes the log and stays at its end, unless the reader has gone up. */
@@ -68,60 +113,46 @@ function pinned(change) {
   if (isAtEnd) log.scrollTop = log.scrollHeight;
 }
 
-/** Asks in the line itself; what is hidden is not remembered. */
-function ask(text, { hidden }) {
-  asked?.done(null);
-  return new Promise((resolve) => {
-    const done = (answer) => {
-      asked = null;
-      line.type = "text";
-      line.value = "";
-      line.autocomplete = "off";
-      question.textContent = "❯";
-      resolve(answer);
-    };
-    asked = { done };
-    line.type = hidden ? "password" : "text";
-    line.autocomplete = hidden ? "current-password" : "off";
-    line.value = "";
-    question.textContent = text;
-    choices.close();
-    line.focus();
-  });
-}
-
 function submit(event) {
   event.preventDefault();
   const text = line.value;
-  if (asked) {
-    asked.done(text);
+  if (questions.current) {
+    questions.answer(text);
     return;
   }
   choices.close();
   if (text.trim() === "") return;
   line.value = "";
   back = 0;
-  if (lines.at(-1) !== text) lines.push(text);
+  lines = kept();
+  // As in a shell, a blank before a line keeps it out of the history.
+  if (lines.at(-1) !== text && !/^\s/u.test(text)) lines.push(text);
   lines.splice(0, lines.length - LINES_MAX);
-  localStorage.setItem(LINES_PLACE, JSON.stringify(lines));
+  storage.set(LINES_PLACE, JSON.stringify(lines));
   run(text);
 }
 
 function key(event) {
   // An input method is composing: its keys are its own.
   if (event.isComposing || event.keyCode === 229) return;
+  const isFree = questions.current === null;
+  const control = event.ctrlKey && !event.altKey && !event.metaKey ? event.key : null;
   if (event.key === "Escape") {
     if (choices.isOpen) choices.close();
-    else if (asked) asked.done(null);
-    else cancel();
-  } else if (event.key === "c" && event.ctrlKey && line.selectionStart === line.selectionEnd) {
-    if (asked) asked.done(null);
-    else cancel();
-  } else if (event.key === "l" && event.ctrlKey) {
-    log.replaceChildren();
-  } else if (!asked && choices.key(event)) {
+    else leave();
+  } else if (control === "c" && line.selectionStart === line.selectionEnd) {
+    if (!leave()) line.value = "";
+    choices.close();
+  } else if (control === "l") {
+    clear();
+  } else if (control === "u") {
+    line.setRangeText("", 0, line.selectionStart, "end");
+    choices.close();
+  } else if (control === "r" && isFree) {
+    choices.search();
+  } else if (isFree && choices.key(event)) {
     // It moved in the choices or took one.
-  } else if (!asked && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+  } else if (isFree && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
     remember(event.key === "ArrowUp" ? 1 : -1);
   } else {
     return;
@@ -129,8 +160,15 @@ function key(event) {
   event.preventDefault();
 }
 
-function cancel() {
-  for (const session of running) session.cancel();
+/** Leaves a question, or else stops what runs. Whether there was any of them. */
+function leave() {
+  if (questions.current) {
+    questions.answer(null);
+    return true;
+  }
+  const were = [...running.keys()];
+  were.forEach((session) => session.cancel());
+  return were.length > 0;
 }
 
 /** The line so many before, or the one that was being written. */
@@ -142,21 +180,52 @@ function remember(step) {
   choices.close();
 }
 
+/** Whatever is written elsewhere on the page goes into the line. */
+function stray(event) {
+  if (event.defaultPrevented || event.target.closest("input, video, audio")) return;
+  if (event.key === "Escape") {
+    leave();
+    line.focus();
+  } else if (
+    [...event.key].length === 1 &&
+    event.key !== " " &&
+    !event.ctrlKey &&
+    !event.metaKey &&
+    !event.altKey
+  ) {
+    line.focus();
+  }
+}
+
+/** A line is one line: what had several becomes one with blanks between, for the writer to look at. */
+function paste(event) {
+  const text = event.clipboardData?.getData("text/plain") ?? "";
+  if (!/[\r\n]/u.test(text.trim()) || line.type === "password") return;
+  event.preventDefault();
+  const flat = text.trim().replace(/\s*[\r\n]+\s*/gu, " ");
+  line.setRangeText(flat, line.selectionStart, line.selectionEnd, "end");
+}
+
+function label() {
+  line.setAttribute("aria-label", questions.current?.text ?? t("Command", "命令"));
+  line.placeholder = questions.current ? "" : t("help, or a video's address…", "help，或视频地址…");
+}
+
 /** Texts of the page itself, and who is logged in. */
 async function dress() {
   document.documentElement.lang = base.locale === "zh" ? "zh-CN" : "en";
   document.getElementById("locale").textContent = t("中文", "English");
-  const theme = localStorage.getItem(THEME_PLACE) ?? "auto";
-  const names = { auto: t("auto", "自动"), light: t("light", "浅色"), dark: t("dark", "深色") };
+  document.getElementById("choices").setAttribute("aria-label", t("Completions", "补全"));
+  document.getElementById("send").setAttribute("aria-label", t("Run", "执行"));
+  const kinds = { auto: t("auto", "自动"), light: t("light", "浅色"), dark: t("dark", "深色") };
+  const theme = Object.hasOwn(kinds, storage.get(THEME_PLACE) ?? "") ? storage.get(THEME_PLACE) : "auto";
   document.documentElement.dataset.theme = theme;
-  document.getElementById("theme").textContent = names[theme];
-  document
-    .getElementById("theme")
-    .setAttribute("aria-label", t(`Colours: ${names[theme]}`, `配色：${names[theme]}`));
-  line.setAttribute("aria-label", t("Command", "命令"));
-  line.placeholder = t("help, or a video's address…", "help，或视频地址…");
+  const button = document.getElementById("theme");
+  button.textContent = kinds[theme];
+  button.setAttribute("aria-label", t(`Colours: ${kinds[theme]}`, `配色：${kinds[theme]}`));
+  label();
   const realms = await Promise.all(["user", "project", "admin"].map((realm) => base.api.login(realm)));
-  const logins = realms.filter(Boolean).map((login) => login.name);
+  const logins = realms.filter(Boolean).map((login) => clean(login.name));
   document.getElementById("who").textContent = logins.length > 0 ? logins.join(" · ") : t("visitor", "访客");
 }
 
@@ -179,12 +248,18 @@ function offer(text) {
     run(text);
     return;
   }
-  line.value = text;
+  if (!questions.current) line.value = text;
   line.focus();
 }
 
 async function linked() {
-  const text = decodeURIComponent(location.hash.slice(1)).trim();
+  let text = location.hash.slice(1);
+  try {
+    text = decodeURIComponent(text);
+  } catch {
+    // A percent sign that means itself.
+  }
+  text = clean(text).trim();
   if (text === "") return;
   if (HARMLESS.includes(text.split(/\s/u)[0])) await run(text);
   else offer(`${text} `);
@@ -192,17 +267,24 @@ async function linked() {
 
 document.getElementById("prompt").addEventListener("submit", submit);
 line.addEventListener("keydown", key);
+line.addEventListener("paste", paste);
+document.addEventListener("keydown", stray);
 document.getElementById("locale").addEventListener("click", async () => {
   await base.setLocale(base.locale === "zh" ? "en" : "zh");
   dress();
 });
 document.getElementById("theme").addEventListener("click", () => {
   const order = ["auto", "light", "dark"];
-  const theme = localStorage.getItem(THEME_PLACE) ?? "auto";
-  localStorage.setItem(THEME_PLACE, order[(order.indexOf(theme) + 1) % order.length]);
+  const theme = document.documentElement.dataset.theme;
+  storage.set(THEME_PLACE, order[(order.indexOf(theme) + 1) % order.length]);
   dress();
 });
 addEventListener("hashchange", linked);
+// Another tab logged in or out, or changed the language or the colours.
+addEventListener("storage", async () => {
+  await base.reread();
+  dress();
+});
 // Whoever clicks beside everything wants to write; who marks a text does not.
 log.addEventListener("click", (event) => {
   if (event.target === log && getSelection().isCollapsed) line.focus();

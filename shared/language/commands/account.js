@@ -104,8 +104,15 @@ async function logout(call) {
     try {
       await call.request("POST", "/api/v1/auth/logout", { realm });
     } catch (failure) {
-      // Tokens that are refused have ended already.
-      if (![40101, 40102].includes(failure.code)) throw failure;
+      // Tokens that are refused have ended already; without an answer they are at least gone from here.
+      if (![40101, 40102].includes(failure.code)) {
+        await call.api.forget(realm);
+        failure.hint = call.t(
+          "You are logged out here; other sessions may go on.",
+          "此处已退出，其他会话可能仍然有效。",
+        );
+        throw failure;
+      }
     }
   }
   await call.api.forget(realm);

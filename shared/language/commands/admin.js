@@ -119,10 +119,6 @@ function overviewBlocks(data, line, t) {
 async function queue(call) {
   const { t } = call;
   const data = await call.request("GET", "/admin/api/v1/queue", REALM);
-  await call.session.remember(
-    "task",
-    data.running_tasks.map((task) => task.task_id),
-  );
   call.show(
     blocks.fields([
       [t("Waiting", "排队"), data.queued],
@@ -195,11 +191,7 @@ async function letters(call) {
     item.attempts.length,
     time(item.finished_at),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No dead letters.", "没有死信。"), "good")
-      : blocks.table(columns, rows, call.pages(data)),
-  );
+  call.list(data, columns, rows, blocks.text(t("No dead letters.", "没有死信。"), "good"));
   return data;
 }
 

@@ -80,6 +80,8 @@ export const EXPORTS = [
 async function submit(call) {
   const body = { ...(await requested(call)), name: call.values.name };
   const { options } = call;
+  if (options.step !== undefined && !/^\d+$/u.test(options.step))
+    throw new Misuse(call.t("--step is a whole number.", "--step 是整数。"));
   Object.assign(
     body,
     defined({
@@ -161,10 +163,11 @@ async function templates(call) {
     { title: t("Size", "大小"), right: true, keep: true },
     { title: t("When", "时间"), keep: true },
   ];
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No templates. To add one: upload FILE", "没有模板。添加：upload FILE"))
-      : blocks.table(columns, rows, call.pages(data)),
+  call.list(
+    data,
+    columns,
+    rows,
+    blocks.text(t("No templates. To add one: upload FILE", "没有模板。添加：upload FILE")),
   );
   return data;
 }

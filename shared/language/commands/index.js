@@ -5,6 +5,7 @@ import { EXPORTS } from "./exports.js";
 import { MARKET } from "./market.js";
 import { MEDIA } from "./media.js";
 import { OPERATIONS } from "./operations.js";
+import { PROJECTS } from "./projects.js";
 import { REVIEW } from "./review.js";
 import { SHELL } from "./shell.js";
 import { SYNC } from "./sync.js";
@@ -22,6 +23,7 @@ export const COMMANDS = [
   ...REVIEW,
   ...ADMIN,
   ...OPERATIONS,
+  ...PROJECTS,
   ...SHELL,
 ];
 

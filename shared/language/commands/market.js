@@ -144,7 +144,7 @@ async function search(call) {
     data.items.map((item) => item.resource_id),
   );
   if (data.items.length === 0) {
-    call.show(blocks.text(t("Nothing found.", "没有找到。")));
+    call.list(data, [], [], blocks.text(t("Nothing found.", "没有找到。")));
     return data;
   }
   const columns = [
@@ -169,9 +169,10 @@ async function search(call) {
     `${data.total}${data.total_is_exact ? "" : "+"} found`,
     `共 ${data.total}${data.total_is_exact ? "" : "+"} 项`,
   );
+  const [note, more] = call.pages(data);
   call.show(
     data.fuzzy && blocks.text(t("Nothing like that. Did you mean:", "没有完全匹配，相近的有："), "warning"),
-    blocks.table(columns, rows, [total, call.pages(data)].filter(Boolean).join(" · ")),
+    blocks.table(columns, rows, note ?? total, more),
   );
   return data;
 }
@@ -286,6 +287,7 @@ async function publish(call) {
 }
 
 async function edit(call) {
+  call.needs(["link", "title", "price", "code", "bio"]);
   const id = await call.id("resource", call.values.resource);
   const body = { ...content(call), url: call.options.link };
   const data = await call.request("PUT", `/api/v1/resources/${id}`, { realm: "user", body });
@@ -325,10 +327,11 @@ async function mine(call) {
     item.sale_count,
     time(item.created_at),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("Nothing yet. To offer something: publish LINK", "还没有发布。发布：publish LINK"))
-      : blocks.table(columns, rows, call.pages(data)),
+  call.list(
+    data,
+    columns,
+    rows,
+    blocks.text(t("Nothing yet. To offer something: publish LINK", "还没有发布。发布：publish LINK")),
   );
   return data;
 }

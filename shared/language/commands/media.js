@@ -1,6 +1,7 @@
 /** Media: VA-1, VA-2, VA-10, VA-11. */
 import * as blocks from "../blocks.js";
 import { duration, size, time } from "../text.js";
+import { quote } from "../words.js";
 import { arrived, watchOne } from "./tasks.js";
 
 const GROUP = "media";
@@ -109,6 +110,7 @@ async function parse(call) {
     realm: "user",
     body: { url: webAddress(call.values.url) },
   });
+  const line = `get ${quote(call.values.url)}`;
   call.show(
     data.thumbnail && blocks.image(data.thumbnail, data.title),
     blocks.title(data.title),
@@ -130,13 +132,13 @@ async function parse(call) {
       data.formats.map((one) => [
         one.format_id,
         one.ext,
-        one.height ?? "—",
-        size(one.filesize),
-        one.vcodec ?? "—",
-        one.acodec ?? "—",
+        one.height ?? "",
+        one.filesize ? size(one.filesize) : "",
+        one.vcodec ?? "",
+        one.acodec ?? "",
       ]),
     ),
-    blocks.text(t(`To download it: get ${call.values.url}`, `下载：get ${call.values.url}`), "muted"),
+    blocks.fields([[t("To download it", "下载"), { text: line, run: line }]]),
   );
   return data;
 }
@@ -206,10 +208,11 @@ async function history(call) {
     { title: t("Kept", "保留至"), keep: true },
     { title: t("When", "时间"), keep: true },
   ];
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("Nothing yet. To begin: get URL", "还没有记录。开始：get URL"))
-      : blocks.table(columns, rows, call.pages(data)),
+  call.list(
+    data,
+    columns,
+    rows,
+    blocks.text(t("Nothing yet. To begin: get URL", "还没有记录。开始：get URL")),
   );
   return data;
 }

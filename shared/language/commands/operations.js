@@ -1,4 +1,4 @@
-/** Users, projects, proxies, cookies, tools: VA-16, ID-5, DC-1. */
+/** Users, proxies, cookies, tools: VA-16, ID-5. */
 import * as blocks from "../blocks.js";
 import { Misuse, query } from "../client.js";
 import { size, time } from "../text.js";
@@ -39,48 +39,6 @@ export const OPERATIONS = [
     run: change,
   },
   {
-    name: "projects",
-    aliases: ["项目"],
-    group: GROUP,
-    summary: ["List projects", "项目列表"],
-    options: [{ name: "group", help: ["Of this group", "按分组筛选"] }, PAGE],
-    run: projects,
-  },
-  {
-    name: "project",
-    group: GROUP,
-    summary: ["Show or change a project, or give it a new secret", "查看、修改项目或换发密钥"],
-    arguments: [
-      { name: "project", list: "project", help: ["Its number in the last list, or its id", "列表序号或 id"] },
-    ],
-    options: [
-      {
-        name: "allow",
-        value: "HOSTS",
-        help: ["Hosts for sources and callbacks, with commas", "允许的主机，逗号分隔"],
-      },
-      { name: "enable", flag: true, help: ["Let it in again", "启用"] },
-      { name: "disable", flag: true, help: ["Let it in no more", "停用"] },
-      { name: "secret", flag: true, help: ["Give it a new client secret", "换发 client secret"] },
-    ],
-    run: project,
-  },
-  {
-    name: "new-project",
-    group: GROUP,
-    summary: ["Make a project; its secrets are shown once", "新建项目，密钥只显示一次"],
-    arguments: [{ name: "name", help: ["What it is called", "名称"] }],
-    options: [
-      { name: "group", help: ["Its group", "分组"] },
-      {
-        name: "allow",
-        value: "HOSTS",
-        help: ["Hosts for sources and callbacks, with commas", "允许的主机，逗号分隔"],
-      },
-    ],
-    run: create,
-  },
-  {
     name: "proxies",
     aliases: ["代理"],
     group: GROUP,
@@ -90,7 +48,7 @@ export const OPERATIONS = [
       {
         name: "direct",
         value: "SITES",
-        help: ["Sites that never need one, with commas; with --mode", "直连站点，逗号分隔；与 --mode 同用"],
+        help: ["Sites that never need one, with commas", "直连站点，逗号分隔"],
       },
       { name: "events", flag: true, help: ["List what happened", "列出事件"] },
       PAGE,
@@ -151,11 +109,7 @@ async function users(call) {
     item.daily_limit === null ? String(item.daily_used) : `${item.daily_used}/${item.daily_limit}`,
     time(item.created_at),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("Nobody.", "没有用户。"))
-      : blocks.table(columns, rows, call.pages(data)),
-  );
+  call.list(data, columns, rows, blocks.text(t("Nobody.", "没有用户。")));
   return data;
 }
 
@@ -164,10 +118,13 @@ async function change(call) {
   if (options.block && options.unblock)
     throw new Misuse(t("One of --block and --unblock.", "--block 与 --unblock 只能选一个。"));
   const body = { role: options.role };
-  if (options.limit !== undefined) body.daily_limit = options.limit === "none" ? null : Number(options.limit);
-  if (Number.isNaN(body.daily_limit))
-    throw new Misuse(t("--limit is a number or none.", "--limit 是数字或 none。"));
+  if (options.limit !== undefined) {
+    if (!/^(none|\d+)$/u.test(options.limit))
+      throw new Misuse(t("--limit is a number or none.", "--limit 是数字或 none。"));
+    body.daily_limit = options.limit === "none" ? null : Number(options.limit);
+  }
   if (options.block || options.unblock) body.blocked = options.block === true;
+  call.needs(["role", "limit", "block", "unblock"]);
   const data = await call.request("PUT", `/admin/api/v1/users/${await call.id("user", call.values.user)}`, {
     ...REALM,
     body,
@@ -183,104 +140,23 @@ async function change(call) {
   return data;
 }
 
-async function projects(call) {
-  const { t, options } = call;
-  const data = await call.request(
-    "GET",
-    `/admin/api/v1/projects${query({ group: options.group, page: options.page })}`,
-    REALM,
-  );
-  await call.session.remember(
-    "project",
-    data.items.map((item) => item.project_id),
-  );
-  const columns = [
-    { title: "#", right: true, keep: true },
-    { title: t("Name", "名称") },
-    { title: t("Group", "分组") },
-    { title: t("Hosts", "主机") },
-    { title: t("State", "状态"), keep: true },
-    { title: t("When", "时间"), keep: true },
-  ];
-  const rows = data.items.map((item, at) => [
-    { text: String(at + 1), copy: item.project_id },
-    blocks.cell(item.name, { run: `project ${item.project_id}` }),
-    item.group,
-    item.hosts.join(", "),
-    item.disabled
-      ? { text: t("disabled", "停用"), tone: "bad" }
-      : { text: t("enabled", "启用"), tone: "good" },
-    time(item.created_at),
-  ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No projects. To make one: new-project NAME", "没有项目。新建：new-project NAME"))
-      : blocks.table(columns, rows, call.pages(data)),
-  );
-  return data;
-}
-
-const hosts = (text) =>
+/** Hosts or sites with commas between them, as a list. */
+export const hosts = (text) =>
   text
     ?.split(",")
     .map((host) => host.trim())
     .filter(Boolean);
 
-async function project(call) {
-  const { t, options } = call;
-  const path = `/admin/api/v1/projects/${await call.id("project", call.values.project)}`;
-  if (options.secret) {
-    const made = await call.request("POST", `${path}/secret`, { ...REALM, body: {} });
-    call.show(...secrets(made, t));
-    return made;
-  }
-  const body = { hosts: hosts(options.allow) };
-  if (options.enable || options.disable) body.disabled = options.disable === true;
-  const isChange = body.hosts !== undefined || body.disabled !== undefined;
-  const data = await call.request(isChange ? "PUT" : "GET", path, {
-    ...REALM,
-    body: isChange ? body : undefined,
-  });
-  call.show(
-    blocks.title(data.name),
-    blocks.fields([
-      [t("Group", "分组"), data.group],
-      [t("State", "状态"), data.disabled ? t("disabled", "停用") : t("enabled", "启用")],
-      [t("Hosts", "主机"), data.hosts.join(", ") || "—"],
-      ["client_id", { text: data.client_id, copy: data.client_id }],
-      [t("Project", "项目"), { text: data.project_id, copy: data.project_id }],
-    ]),
-  );
-  return data;
-}
-
-const secrets = (made, t) => [
-  blocks.fields(
-    ["client_id", "client_secret", "callback_secret"].map((name) => [
-      name,
-      made[name] && { text: made[name], copy: made[name] },
-    ]),
-  ),
-  blocks.text(t("They are shown this once.", "仅显示这一次。"), "warning"),
-];
-
-async function create(call) {
-  const body = { name: call.values.name, group: call.options.group, hosts: hosts(call.options.allow) };
-  const data = await call.request("POST", "/admin/api/v1/projects", { ...REALM, body });
-  call.show(...secrets(data, call.t));
-  return data;
-}
-
 async function proxies(call) {
   const { t, options } = call;
   if (options.events) return events(call);
-  if (options.mode) {
-    await call.request("PUT", "/admin/api/v1/proxies/policy", {
-      ...REALM,
-      body: { mode: options.mode, direct_sites: hosts(options.direct) ?? [] },
-    });
+  let data = await call.request("GET", "/admin/api/v1/proxies", REALM);
+  if (options.mode !== undefined || options.direct !== undefined) {
+    const { mode, direct_sites } = data.policy;
+    const body = { mode: options.mode ?? mode, direct_sites: hosts(options.direct) ?? direct_sites };
+    await call.request("PUT", "/admin/api/v1/proxies/policy", { ...REALM, body });
+    data = await call.request("GET", "/admin/api/v1/proxies", REALM);
   }
-  const data = await call.request("GET", "/admin/api/v1/proxies", REALM);
   call.show(
     blocks.fields([
       [
@@ -308,23 +184,27 @@ async function events(call) {
     `/admin/api/v1/proxies/events${query({ page: call.options.page })}`,
     REALM,
   );
-  call.show(
-    blocks.table(
-      [
-        { title: t("When", "时间"), keep: true },
-        { title: t("Site", "站点") },
-        { title: t("Proxy", "代理") },
-        { title: t("Outcome", "结果") },
-      ],
-      data.items.map((one) => [time(one.at), one.site, one.proxy ?? "", one.outcome]),
-      call.pages(data),
-    ),
+  const columns = [
+    { title: t("When", "时间"), keep: true },
+    { title: t("Site", "站点") },
+    { title: t("Proxy", "代理") },
+    { title: t("Outcome", "结果") },
+  ];
+  call.list(
+    data,
+    columns,
+    data.items.map((one) => [time(one.at), one.site, one.proxy ?? "", one.outcome]),
+    blocks.text(t("Nothing happened.", "没有事件。")),
   );
   return data;
 }
 
 async function cookies(call) {
   const { t, options } = call;
+  if (!options.site && (options.delete || options.file))
+    throw new Misuse(t("Which site? --site SITE", "哪个站点？--site SITE"));
+  if (options.delete && options.file)
+    throw new Misuse(t("One of --file and --delete.", "--file 与 --delete 只能选一个。"));
   if (options.site && options.delete)
     await call.request("DELETE", `/admin/api/v1/cookies/${encodeURIComponent(options.site)}`, REALM);
   if (options.site && options.file) {
@@ -343,12 +223,13 @@ async function cookies(call) {
     { title: t("Until", "有效至") },
     { title: t("Changed", "修改") },
   ];
+  const items = data.items.filter((one) => !options.site || one.site === options.site);
   call.show(
-    data.items.length === 0
+    items.length === 0
       ? blocks.text(t("No cookies are kept.", "没有保存 Cookie。"))
       : blocks.table(
           columns,
-          data.items.map((one) => [one.site, one.cookies, time(one.expires_at), time(one.updated_at)]),
+          items.map((one) => [one.site, one.cookies, time(one.expires_at), time(one.updated_at)]),
         ),
   );
   return data;
@@ -371,14 +252,11 @@ async function findings(call) {
     file_without_row: t("file without row", "有文件无记录"),
     row_without_file: t("row without file", "有记录无文件"),
   };
-  call.show(
-    data.items.length === 0
-      ? blocks.text(t("All fits together.", "一切一致。"), "good")
-      : blocks.table(
-          columns,
-          data.items.map((one) => [kinds[one.kind], one.path, size(one.file_size), time(one.seen_at)]),
-          call.pages(data),
-        ),
+  call.list(
+    data,
+    columns,
+    data.items.map((one) => [kinds[one.kind], one.path, size(one.file_size), time(one.seen_at)]),
+    blocks.text(t("All fits together.", "一切一致。"), "good"),
   );
   return data;
 }

@@ -90,11 +90,7 @@ async function reviews(call) {
     t(item.state, STATES[item.state]),
     time(item.created_at),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("Nothing waits.", "没有待处理项。"), "good")
-      : blocks.table(columns, rows, call.pages(data)),
-  );
+  call.list(data, columns, rows, blocks.text(t("Nothing waits.", "没有待处理项。"), "good"));
   return data;
 }
 

@@ -2,7 +2,7 @@
 import * as blocks from "../blocks.js";
 import { Misuse } from "../client.js";
 import { help, overview } from "../help.js";
-import { nearest, quote } from "../words.js";
+import { nearest, quote, split } from "../words.js";
 import { COMMANDS, find } from "./index.js";
 
 const GROUP = "shell";
@@ -13,7 +13,15 @@ export const SHELL = [
     aliases: ["?", "man", "帮助"],
     group: GROUP,
     summary: ["List the commands, or explain one", "命令列表或某个命令的说明"],
-    arguments: [{ name: "command", optional: true, commands: true, help: ["Which", "哪个命令"] }],
+    arguments: [
+      {
+        name: "command",
+        optional: true,
+        commands: true,
+        help: ["Which, or a word to look for in all of them", "命令名，或要查找的词"],
+      },
+    ],
+    examples: ["help get", "help proxy", "help 退款"],
     run: show,
   },
   {
@@ -23,7 +31,7 @@ export const SHELL = [
     summary: ["List your own names for commands, or make one", "别名列表或新建别名"],
     arguments: [
       { name: "name", optional: true, help: ["The new name", "别名"] },
-      { name: "line", rest: true, optional: true, help: ["What it stands for", "代表的命令"] },
+      { name: "line", line: true, optional: true, help: ["What it stands for", "代表的命令"] },
     ],
     examples: ["alias new search --period week"],
     run: alias,
@@ -60,14 +68,15 @@ async function show(call) {
       ...overview(COMMANDS, t),
       blocks.text(t("One of them in full: help COMMAND", "详细说明：help COMMAND"), "muted"),
     );
-    return COMMANDS.map((command) => ({
-      name: command.name,
-      aliases: command.aliases ?? [],
-      summary: t(...command.summary),
-    }));
+    return COMMANDS.map((command) => described(command, t));
   }
-  const command = find(name);
+  const command = find(name) ?? find(split((await call.session.aliases())[name] ?? "")[0]?.text);
   if (!command) {
+    const those = about(name);
+    if (those.length > 0) {
+      call.show(...overview(those, t));
+      return those.map((one) => described(one, t));
+    }
     const meant = nearest(
       name,
       COMMANDS.map((one) => one.name),
@@ -78,12 +87,33 @@ async function show(call) {
     );
   }
   call.show(...help(command, t));
-  return { name: command.name, aliases: command.aliases ?? [], summary: t(...command.summary) };
+  return described(command, t);
+}
+
+const described = (command, t) => ({
+  name: command.name,
+  aliases: command.aliases ?? [],
+  summary: t(...command.summary),
+});
+
+/** The commands that say this word anywhere, in either language. */
+function about(word) {
+  const sought = word.toLowerCase().replace(/^(\w{3,}?)(?:ies|y|s)$/u, "$1");
+  return COMMANDS.filter((command) => {
+    const parts = [...(command.arguments ?? []), ...(command.options ?? [])];
+    const texts = [command.name, ...(command.aliases ?? []), ...command.summary];
+    for (const part of parts) texts.push(part.name, ...part.help);
+    return texts.some((text) => text.toLowerCase().includes(sought));
+  });
 }
 
 async function alias(call) {
-  const { t, values } = call;
+  const { t } = call;
   const aliases = await call.session.aliases();
+  const values = { ...call.values };
+  // As shells of systems have it: alias ll='tasks --status running'.
+  const joint = /^([^=\s]+)=(.+)$/su.exec(values.name ?? "");
+  if (joint && !values.line) [, values.name, values.line] = joint;
   if (values.name === undefined) {
     const pairs = Object.entries(aliases);
     call.show(
@@ -95,7 +125,9 @@ async function alias(call) {
     );
     return aliases;
   }
-  if (!values.line) throw new Misuse(t("alias needs what the name stands for.", "缺少别名所代表的命令。"));
+  const words = split(values.line ?? "");
+  if (words.length === 0 || words.at(-1).open)
+    throw new Misuse(t("alias needs what the name stands for.", "缺少别名所代表的命令。"));
   if (find(values.name))
     throw new Misuse(t(`“${values.name}” is a command already.`, `“${values.name}” 已是命令。`));
   await call.session.setAliases({ ...aliases, [values.name]: values.line });
@@ -104,8 +136,10 @@ async function alias(call) {
 }
 
 async function unalias(call) {
-  const { [call.values.name]: gone, ...aliases } = await call.session.aliases();
-  if (gone === undefined) throw new Misuse(call.t("There is no such name.", "没有这个别名。"));
+  const { name } = call.values;
+  const aliases = await call.session.aliases();
+  if (!Object.hasOwn(aliases, name)) throw new Misuse(call.t("There is no such name.", "没有这个别名。"));
+  delete aliases[name];
   await call.session.setAliases(aliases);
   call.show(blocks.text(call.t("Deleted.", "已删除。"), "good"));
   return {};

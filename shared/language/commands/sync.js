@@ -87,15 +87,33 @@ export const SYNC = [
 
 async function sync(call) {
   const action = call.values.action ?? "status";
-  if (action === "status") return status(call);
-  if (action === "now") return now(call);
-  if (action === "dead") return dead(call, "/api/v1/sync/dead", USER);
-  return free(call, action);
+  // On the cloud these are for admins, on a site for its users.
+  const realm = (await call.api.login("admin")) ? ADMIN : USER;
+  try {
+    return await act(call, action, realm);
+  } catch (failure) {
+    const isOther =
+      realm === ADMIN && [40101, 40301].includes(failure.code) && (await call.api.login("user"));
+    if (isOther) return act(call, action, USER);
+    if (failure.code === 40101)
+      failure.hint = call.t(
+        "On a site: login EMAIL; on the cloud: login --admin EMAIL",
+        "站点：login EMAIL；云端：login --admin EMAIL",
+      );
+    throw failure;
+  }
 }
 
-async function status(call) {
+function act(call, action, realm) {
+  if (action === "status") return status(call, realm);
+  if (action === "now") return now(call);
+  if (action === "dead") return dead(call, "/api/v1/sync/dead", realm);
+  return free(call, action, realm);
+}
+
+async function status(call, realm) {
   const { t } = call;
-  const data = await call.request("GET", "/api/v1/sync/status", USER);
+  const data = await call.request("GET", "/api/v1/sync/status", realm);
   call.show(
     blocks.fields([
       [t("This is", "角色"), data.role === "site" ? t("a shop's server", "站点") : t("the cloud", "云端")],
@@ -149,21 +167,17 @@ async function dead(call, path, realm) {
     item.held,
     time(item.dead_since),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No dead rows.", "没有死信。"), "good")
-      : blocks.table(columns, rows, call.pages(data)),
-  );
+  call.list(data, columns, rows, blocks.text(t("No dead rows.", "没有死信。"), "good"));
   return data;
 }
 
-async function free(call, action) {
+async function free(call, action, realm) {
   const { t, values } = call;
   if (!values.row) throw new Misuse(t(`sync ${action} needs ROW.`, `sync ${action} 缺少 ROW。`));
   const body = { action, data_from_server_id: call.options.from };
   if (action === "edit") body.data_detail = detail(call);
   const id = await call.id("row", values.row);
-  const data = await call.request("POST", `/api/v1/sync/dead/${id}`, { ...USER, body });
+  const data = await call.request("POST", `/api/v1/sync/dead/${id}`, { ...realm, body });
   call.show(blocks.text(t("Done. What it held goes on.", "已处理，被挂起的行继续。"), "good"));
   return data;
 }
@@ -208,10 +222,11 @@ async function sites(call) {
     `${item.lag_s} s`,
     state(item, t),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No shops. To let one in: site-code NAME", "没有站点。添加：site-code NAME"))
-      : blocks.table(columns, rows, call.pages(data)),
+  call.list(
+    data,
+    columns,
+    rows,
+    blocks.text(t("No shops. To let one in: site-code NAME", "没有站点。添加：site-code NAME")),
   );
   return data;
 }
@@ -224,6 +239,11 @@ function state(item, t) {
 
 async function site(call) {
   const { t, options } = call;
+  const chosen = ["dead", "retry", "skip", "revoke", "reload"].filter((name) => options[name] !== undefined);
+  if (chosen.length > 1) {
+    const all = chosen.map((name) => `--${name}`).join(", ");
+    throw new Misuse(t(`One of ${all}.`, `${all} 只能选一个。`));
+  }
   const id = await call.id("site", call.values.site);
   const path = `/admin/api/v1/sites/${id}`;
   if (options.dead) return dead(call, `${path}/dead`, ADMIN);

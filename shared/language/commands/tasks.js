@@ -122,12 +122,10 @@ async function tasks(call) {
     size(task.result?.file_size ?? task.progress.total_bytes),
     time(task.created_at),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No tasks.", "没有任务。"))
-      : blocks.table(columns, rows, call.pages(data)),
-    rows.length > 1 && spark(data.items, t),
-  );
+  call.list(data, columns, rows, blocks.text(t("No tasks.", "没有任务。")));
+  if (rows.length > 1) call.show(spark(data.items, t));
+  if (data.items.some((task) => !isOver(task)))
+    call.show(blocks.fields([[t("Under way", "进行中"), { text: `watch${flag}`, run: `watch${flag}` }]]));
   return data;
 }
 
@@ -192,8 +190,13 @@ async function watch(call) {
       if (!open.has(task.task_id) && isOver(task)) return;
       show(task);
       call.say(task);
-      if (isOver(task)) open.delete(task.task_id);
-      else open.set(task.task_id, task);
+      if (!isOver(task)) {
+        open.set(task.task_id, task);
+        return;
+      }
+      open.delete(task.task_id);
+      if (task.status !== "succeeded") call.exit = 1;
+      if (task.error) call.show(blocks.text(`${task.name || task.task_id}: ${task.error.message}`, "bad"));
     },
     () => open.size === 0,
   );
@@ -215,6 +218,8 @@ export async function watchOne(call, realm, id) {
     () => last !== null && isOver(last),
   );
   if (last.error) call.show(blocks.error(last.error.message, last.error.code));
+  else if (last.status === "succeeded" && last.kind === "export" && last.result?.warnings?.length)
+    last.result.warnings.forEach((warning) => call.show(blocks.text(warning, "warning")));
   return last;
 }
 

@@ -184,11 +184,7 @@ async function orders(call) {
         : t("can be given back", "可退款"),
     time(item.buy_time),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No orders.", "没有订单。"))
-      : blocks.table(columns, rows, call.pages(data)),
-  );
+  call.list(data, columns, rows, blocks.text(t("No orders.", "没有订单。")));
   return data;
 }
 
@@ -301,11 +297,7 @@ async function ledger(call) {
     t(item.part, PARTS[item.part]),
     item.order_id ? { text: item.order_id, run: `order ${item.order_id}` } : (item.payment_id ?? ""),
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("Nothing moved yet.", "还没有流水。"))
-      : blocks.table(columns, rows, call.pages(data)),
-  );
+  call.list(data, columns, rows, blocks.text(t("Nothing moved yet.", "还没有流水。")));
   return data;
 }
 
@@ -370,10 +362,6 @@ async function payments(call) {
     t(item.state, STATES[item.state]),
     { text: item.payment_id, copy: item.payment_id },
   ]);
-  call.show(
-    rows.length === 0
-      ? blocks.text(t("No payments.", "没有支付记录。"))
-      : blocks.table(columns, rows, call.pages(data)),
-  );
+  call.list(data, columns, rows, blocks.text(t("No payments.", "没有支付记录。")));
   return data;
 }
