@@ -133,6 +133,8 @@ fn client_hello(minor: u8) -> Vec<u8> {
     hello.extend([7; 32]);
     // No session, two suites, no compression.
     hello.extend([0, 0, 4, 0xc0, 0x13, 0, 0x2f, 1, 0]);
+    // signature_algorithms, so that nothing but the version is amiss.
+    hello.extend([0, 10, 0, 13, 0, 6, 0, 4, 4, 3, 4, 1]);
     let length = hello.len() as u8;
     let mut record = vec![0x16, 3, 1, 0, length + 4, 1, 0, 0, length];
     record.extend(hello);

@@ -138,6 +138,8 @@ async fn tab_completes_commands_options_and_their_values() {
     shell.press("co\t\t");
     shell.shows("coins");
     shell.shows("cookies");
+    // The line as it was, below the list.
+    shell.shows(PROMPT);
     shell.press(CTRL_C);
     shell.shows(PROMPT);
     shell.press(CTRL_D);
@@ -150,7 +152,7 @@ async fn history_comes_back_another_day_without_what_is_secret() {
     let mut shell = client.terminal(&["shell"], 80);
     for line in [
         "search 三体 第一课",
-        "publish https://pan.baidu.com/s/1 --code q1w2",
+        "publish https://pan.baidu.com/s/1 --code q1w2 --title Maps --price 1",
         " whoami",
         "quit",
     ] {
@@ -181,9 +183,12 @@ async fn what_costs_coins_is_asked_for_on_a_terminal() {
     let app = shared();
     let reviewer = app.reviewer().await;
     let publisher = app.user().await;
-    let made = tests::publication(&tests::unique(), "0.00");
+    let made = tests::publication(&tests::unique(), "1.00");
     let resource = publisher.published(&made, &reviewer).await;
     let client = Client::registered(app, &address(), PASSWORD);
+    let profile = client.run(&["profile", "--json"]).json();
+    app.give_coins(profile["user_id"].as_str().expect("an id"), 1000)
+        .await;
     let mut buy = client.terminal(&["buy", &resource], 80);
     buy.shows("[y/N]");
     assert!(buy.echoes());

@@ -44,7 +44,7 @@ async fn export(project: &Caller<'_>, name: &str) -> Value {
 
 async fn coins(user: &Caller<'_>) -> String {
     let account = user.account().await.ok();
-    account["balance"].as_str().expect("a balance").to_owned()
+    account["coin"].as_str().expect("a balance").to_owned()
 }
 
 async fn known(app: &TestApp) -> Known {

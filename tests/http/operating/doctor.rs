@@ -97,7 +97,9 @@ fn doctor(home: &Path) -> Diagnosis {
 
 /// Paths with their sizes, modes and times.
 fn listing(folder: &Path) -> Vec<(PathBuf, u64, u32, i64)> {
-    let all = files_under(folder).into_iter().map(|path| {
+    // SQLite's index into its log is memory that whoever reads shares, and holds nothing.
+    let is_kept = |path: &PathBuf| path.extension().is_none_or(|kind| kind != "db-shm");
+    let all = files_under(folder).into_iter().filter(is_kept).map(|path| {
         let found = fs::metadata(&path).expect("it is there");
         (path, found.len(), found.mode(), found.mtime_nsec())
     });
