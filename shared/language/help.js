@@ -34,12 +34,19 @@ function described(one, t) {
   return t(...one.help) + (one.values ? ` (${one.values.join(", ")})` : "");
 }
 
+/** What it does; in Chinese with its Chinese name, where that says something else. */
+function summary(command, t) {
+  const own = (command.aliases ?? []).find((name) => /[\u4e00-\u9fff]/u.test(name));
+  const [, chinese] = command.summary;
+  return t(command.summary[0], own && own !== chinese ? `${chinese}（${own}）` : chinese);
+}
+
 /** All commands, by group. */
 export function overview(commands, t) {
   return GROUPS.flatMap(([group, heading]) => {
     const those = commands.filter((command) => command.group === group);
     if (those.length === 0) return [];
-    const pairs = those.map((command) => [command.name, { text: t(...command.summary), run: null }]);
+    const pairs = those.map((command) => [command.name, summary(command, t)]);
     return [blocks.title(t(...heading)), { ...blocks.fields(pairs), runs: true }];
   });
 }

@@ -18,6 +18,6 @@
  * - `read(path)`: the bytes of a local file
  * - `lock(name, work)`: runs `work` while no other shell on the same storage does
  */
-export { createSession } from "./session.js";
+export { createSession, EXIT } from "./session.js";
 export { TextScreen } from "./screen.js";
 export { COMMANDS } from "./commands/index.js";

@@ -186,8 +186,8 @@ class Session {
       : failure instanceof Failure
         ? explain(failure, this.locale, this.t)
         : blocks.error(String(failure?.message ?? failure));
-    const { code, message } = shown;
-    this.#show(json ? blocks.json({ code, message, data: failure?.data ?? null }) : shown);
+    const { code = null, data = null, message = shown.message } = failure;
+    this.#show(json ? blocks.json({ code, message, data }) : shown);
     return isMisuse ? EXIT.misuse : EXIT.failed;
   }
 

@@ -3,13 +3,15 @@ import { Questions } from "./ask.js";
 import { Choices } from "./choices.js";
 import { Drawing, element } from "./draw.js";
 import { browserHost, storage } from "./host.js";
-import { createSession } from "./language/index.js";
+import { createSession, EXIT } from "./language/index.js";
 import { clean } from "./language/text.js";
 
 const LINES_PLACE = "lines";
 const THEME_PLACE = "theme";
 const LINES_MAX = 300;
 const ENTRIES_MAX = 200;
+/** Who writes a password behind these, where none belongs, does not find it in the history. */
+const SECRETIVE = /^\s*(login|register|password|登录|注册|改密)\s+\S+\s+\S/u;
 /** What a link to this page may run by itself: what only shows. */
 const HARMLESS = ["help", "overview", "search", "show", "tasks", "coins", "orders", "reviews", "queue"];
 
@@ -43,7 +45,7 @@ function kept() {
   }
 }
 
-/** Runs a line in an entry of its own; several may run at once. */
+/** Runs a line in an entry of its own; several may run at once. A promise of its exit code. */
 async function run(text) {
   const place = element("section", { class: "entry" });
   const what = t(`Stop: ${clean(text)}`, `停止：${clean(text)}`);
@@ -74,7 +76,7 @@ async function run(text) {
   trim();
   log.scrollTop = log.scrollHeight;
   try {
-    await session.runLine(text);
+    return await session.runLine(text);
   } finally {
     clearTimeout(patience);
     questions.leave(session);
@@ -113,7 +115,7 @@ function pinned(change) {
   if (isAtEnd) log.scrollTop = log.scrollHeight;
 }
 
-function submit(event) {
+async function submit(event) {
   event.preventDefault();
   const text = line.value;
   if (questions.current) {
@@ -124,12 +126,16 @@ function submit(event) {
   if (text.trim() === "") return;
   line.value = "";
   back = 0;
-  lines = kept();
   // As in a shell, a blank before a line keeps it out of the history.
-  if (lines.at(-1) !== text && !/^\s/u.test(text)) lines.push(text);
-  lines.splice(0, lines.length - LINES_MAX);
+  if (!/^\s/u.test(text)) keep((all) => (all.at(-1) === text ? all : [...all, text]));
+  const code = await run(text);
+  if (code === EXIT.misuse && SECRETIVE.test(text)) keep((all) => all.filter((one) => one !== text));
+}
+
+/** Changes the lines of before, as they are in all tabs. */
+function keep(change) {
+  lines = change(kept()).slice(-LINES_MAX);
   storage.set(LINES_PLACE, JSON.stringify(lines));
-  run(text);
 }
 
 function key(event) {
