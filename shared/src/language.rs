@@ -43,6 +43,10 @@ pub const MODULES: &[(&str, &str)] = &[
         include_str!("../language/commands/operations.js"),
     ),
     (
+        "commands/projects.js",
+        include_str!("../language/commands/projects.js"),
+    ),
+    (
         "commands/review.js",
         include_str!("../language/commands/review.js"),
     ),
@@ -63,3 +67,26 @@ pub const MODULES: &[(&str, &str)] = &[
         include_str!("../language/commands/trade.js"),
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    #[test]
+    fn every_module_of_the_folder_is_there() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("language");
+        let mut found = BTreeSet::new();
+        for (below, folder) in [("", folder.clone()), ("commands/", folder.join("commands"))] {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                if name.ends_with(".js") {
+                    found.insert(format!("{below}{name}"));
+                }
+            }
+        }
+        let named: BTreeSet<String> = MODULES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(named, found);
+    }
+}

@@ -4,13 +4,15 @@ use super::sqlite::SqliteError;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use shared::limits::SQLITE_BUSY_MS_MAX;
+use shared::store::sites;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Between two tries to begin, while somebody holds the file for himself.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Copies page by page what stood in `source` at one moment into the empty file `target`; writers go on. Blocks.
+/// Copies page by page what stood in `source` at one moment into the empty file `target`; writers go on. In the copy
+/// sites have counted one heartbeat less. Blocks.
 pub fn copy(source: &Path, target: &Path) -> Result<(), SqliteError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(source, flags)?;
@@ -28,5 +30,7 @@ pub fn copy(source: &Path, target: &Path) -> Result<(), SqliteError> {
         }
         std::thread::sleep(PAUSE);
     }
+    drop(backup);
+    target.execute_batch(sites::COUNT_BACK)?;
     Ok(())
 }

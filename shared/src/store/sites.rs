@@ -8,6 +8,12 @@ use crate::domain::site::{Beat, Name, Pulse, Verdict};
 use crate::error::{Code, Error, Result};
 use crate::limits::{HEARTBEAT_TRIES, SITE_TOUCH_MS};
 
+/// For the copy that a backup is: one heartbeat less, of the site that this is and of those that call here. So both sides
+/// notice that time went back although no heartbeat lies between backup and loss.
+pub const COUNT_BACK: &str = "\
+    UPDATE site_state SET value = CAST(CAST(value AS BIGINT) - 1 AS TEXT) WHERE name = 'tick' AND CAST(value AS BIGINT) > 0; \
+    UPDATE sites SET tick = tick - 1 WHERE tick > 0;";
+
 #[derive(Clone, Debug)]
 pub struct Site {
     pub site_id: String,

@@ -248,7 +248,7 @@ fn a_damaged_database_and_one_of_a_newer_version_are_told_apart() {
         *byte ^= 0x5a;
     }
     fs::write(&file, &bytes).expect("it is written");
-    doctor(home.path()).assert("database", "problem", "damaged");
+    doctor(home.path()).assert("database", "problem", "malformed");
     fs::write(
         &file,
         "this is no database, whatever it may be called by its name",
