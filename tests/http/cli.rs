@@ -221,7 +221,7 @@ async fn a_server_that_is_not_there_is_one_sentence_and_exit_code_1() {
 
 #[tokio::test]
 async fn a_server_that_goes_away_during_a_watch_does_not_end_it() {
-    let mut app = sqlite().start();
+    let mut app = sqlite().config("queue = { lease_s = 2 }").start();
     let client = Client::registered(&app, &address(), PASSWORD);
     let shelf = media().shelf();
     let slow = shelf.url("slow.mp4");
