@@ -68,6 +68,8 @@ async fn main() {
             become_of(&app, *shape);
             let paths = vec![path.clone()];
             let target = Target::new("fleet", app.base(), app.pids(), paths, project.token());
+            let answer = target.first_body().await;
+            assert!(answer.starts_with(b"{\"code\":0"), "{answer:?}");
             target.load(CONNECTIONS, WARM_UP).await;
             let round = target.load(CONNECTIONS, ROUND).await;
             let count = round.latencies.len() as f64;

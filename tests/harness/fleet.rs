@@ -70,7 +70,7 @@ pub(crate) fn asked_for() -> Option<Shape> {
 /// A `host:port` that nobody listens on, and that no client is given while it is not listened on.
 pub fn standing_address() -> String {
     loop {
-        let random = u16::try_from(uuid::Uuid::new_v4().as_fields().1).unwrap_or(0);
+        let random = uuid::Uuid::new_v4().as_fields().1;
         let port = PORTS.start + random % (PORTS.end - PORTS.start);
         if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
             return listener.local_addr().expect("its address").to_string();
