@@ -101,3 +101,28 @@ async fn every_command_is_in_the_documentation() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_alias_keeps_the_options_of_its_line_and_no_name_of_javascripts_is_one() {
+    let app = shared();
+    let home = tempfile::tempdir().expect("a folder");
+    let run = |words: &[&str]| node(app, home.path(), words, "");
+    let line = ["alias", "recent", "search", "--period", "week"];
+    let Some(made) = run(&line) else {
+        return;
+    };
+    assert!(made.status.success(), "{made:?}");
+    let output = run(&["recent", "nothing-of-the-kind", "--json"]).expect("node");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(found["total"], 0, "{output:?}");
+    let aliases = run(&["alias", "--json"]).expect("node");
+    assert!(
+        said(&aliases).contains("search --period week"),
+        "{aliases:?}"
+    );
+    for name in ["constructor", "__proto__", "toString"] {
+        assert_eq!(run(&[name]).expect("node").status.code(), Some(2), "{name}");
+        let gone = run(&["unalias", name]).expect("node");
+        assert_eq!(gone.status.code(), Some(2), "{gone:?}");
+    }
+}

@@ -136,6 +136,15 @@ async fn begin(app: &TestApp, run: &Arc<Run>, business: Business, chance: &mut C
         tokio::spawn(async move { backend.export(chance).await })
     };
     let (sender, receiver) = (app.site("g").await, app.site("g").await);
+    // A site that is new gets the last row of each entity; of those that are pushed from then on, all.
+    let admin = app.admin().await;
+    for site in [&sender, &receiver] {
+        let path = format!("/admin/api/v1/sites/{}", site.site_id);
+        eventually("the site has what it may see", PATIENCE, async || {
+            (admin.get(&path).await.ok()["loading"] == false).then_some(())
+        })
+        .await;
+    }
     let rows = Arc::<Counts>::default();
     let sent = rows::push(
         run.clone(),

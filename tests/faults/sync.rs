@@ -8,7 +8,7 @@ use model::{Model, Origin, Receiver, disagreements};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tests::{Chance, Fate, Key, Shop, eventually};
+use tests::{Chance, Fate, Key, PATIENCE, Shop, eventually};
 use world::World;
 
 /// One in so many calls of an apply hook goes wrong.
@@ -105,7 +105,7 @@ async fn a_line_that_fails_now_and_then_holds_no_row_up_for_long() {
         let row = serde_json::json!({ "syn_id": number, "business_type": "order",
             "entity": format!("order:{number}"), "data_detail": {} });
         site.door.hand_in(&[&row]).await;
-        eventually("the row arrives", Duration::from_secs(20), async || {
+        eventually("the row arrives", PATIENCE, async || {
             (world.cloud().shop.applied_count() > number).then_some(())
         })
         .await;

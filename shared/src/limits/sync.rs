@@ -56,6 +56,8 @@ pub const SYNC_BEAT_S: u64 = 30;
 /// The wait after the first failure of a site's run, milliseconds, doubled with each in a row up to the second.
 pub const SYNC_BACKOFF_INITIAL_MS: i64 = 500;
 pub const SYNC_BACKOFF_MAX_MS: i64 = 60_000;
+/// So many failures in a row count at the most while the cloud answers greetings: a bad line is tried every few seconds.
+pub const SYNC_BAD_LINE_FAILURES_MAX: u32 = 3;
 /// How long a worker holds a duty of data sync without taking it again, milliseconds.
 pub const SYNC_DUTY_MS: i64 = 15_000;
 /// Rows that an initial load hands out in one statement.

@@ -12,7 +12,7 @@ use crate::worker::Worker;
 use shared::domain::batch::Pace;
 use shared::domain::delivery::{SITE_DUTY, UPSTREAM};
 use shared::domain::schedule::Schedule;
-use shared::limits::{SYNC_BEAT_S, SYNC_DUTY_MS, SYNC_STOP_S};
+use shared::limits::{SYNC_BAD_LINE_FAILURES_MAX, SYNC_BEAT_S, SYNC_DUTY_MS, SYNC_STOP_S};
 use shared::store::{Database, deliveries, site_state};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +33,8 @@ pub struct Site {
     pub down_pace: Mutex<Pace>,
     /// Whether rows, or a wait for them, got through since the run began: what fails then begins a row of failures.
     pub got_through: AtomicBool,
+    /// Whether the cloud answered the greeting of this run: it is there, and only the line is bad.
+    is_greeted: AtomicBool,
     schedule: Schedule,
     is_live: bool,
 }
@@ -128,6 +130,7 @@ impl Site {
             up_pace: Mutex::new(Pace::new(worker.settings.sync.max_rows)),
             down_pace: Mutex::new(Pace::new(worker.settings.sync.max_rows)),
             got_through: AtomicBool::new(false),
+            is_greeted: AtomicBool::new(false),
             schedule: Schedule::new(settings.interval_s, &settings.times)?,
             is_live: settings.is_live(),
             worker: worker.clone(),
@@ -166,7 +169,12 @@ impl Site {
                 (Ok(()), Ok(())) => failures = 0,
                 (done, noted) => {
                     let got_through = self.got_through.swap(false, Ordering::Relaxed);
-                    failures = if got_through { 1 } else { failures + 1 };
+                    let is_greeted = self.is_greeted.swap(false, Ordering::Relaxed);
+                    failures = match (got_through, is_greeted) {
+                        (true, _) => 1,
+                        (false, true) => (failures + 1).min(SYNC_BAD_LINE_FAILURES_MAX),
+                        (false, false) => failures + 1,
+                    };
                     let wait = pause_after(failures);
                     let why = done.err().or(noted.err()).map(|error| error.to_string());
                     tracing::warn!(
@@ -231,6 +239,7 @@ impl Site {
     async fn run_one(&self, stop: &CancellationToken) -> Result<(), Failure> {
         let started_at = now_ms();
         self.greet().await?;
+        self.is_greeted.store(true, Ordering::Relaxed);
         if !self.is_live {
             up::run(self, stop).await?;
             down::run(self, stop).await?;
