@@ -36,6 +36,8 @@ pub const PAGE_SIZE_DEFAULT: u32 = 20;
 pub const PAGE_MAX: u32 = 100_000;
 /// Nesting of a JSON body; serde_json's own recursion limit.
 pub const JSON_DEPTH_MAX: usize = 128;
+/// A field that may have any shape, bytes of JSON: as a tree it takes many times its text.
+pub const SHORT_JSON_BYTES_MAX: usize = 16 * 1024;
 
 /// The URL of a video, of a source or of a callback, bytes.
 pub const WEB_URL_BYTES_MAX: usize = 4096;

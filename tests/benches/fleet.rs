@@ -22,11 +22,11 @@ use tests::{Caller, PATIENCE, Role, Shape, TestApp, eventually};
 
 /// The first is what the others are held against.
 const SHAPES: [Shape; 5] = [
-    shape(1, 1),
-    shape(2, 1),
-    shape(1, 2),
-    shape(2, 2),
-    shape(2, 3),
+    Shape::new(1, 1),
+    Shape::new(2, 1),
+    Shape::new(1, 2),
+    Shape::new(2, 2),
+    Shape::new(2, 3),
 ];
 const ROUNDS: usize = 5;
 const CONNECTIONS: usize = 32;
@@ -36,10 +36,6 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const CLIENTS: usize = 16;
 /// Exports of each client in each round.
 const EXPORTS: usize = 15;
-
-const fn shape(runners: usize, workers: usize) -> Shape {
-    Shape { runners, workers }
-}
 
 #[derive(Default)]
 struct Figures {

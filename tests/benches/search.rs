@@ -1,18 +1,23 @@
 //! Searches (SH-11) among generated resources: by how many characters, with filters and without, on both databases,
 //! against `LIKE` on the same texts and tantivy with n-grams of one and two characters; with the time to build each
-//! index and its size. Queries are parts of texts that exist, mostly of titles; the same ones for everybody.
+//! index and its size. Queries are parts of texts that exist, mostly of titles; the same ones for everybody. Ours is
+//! also asked for such parts with a mistake in them, which costs a search for each of its repairs.
 //!
-//! Ours is timed from the query's text to a page of 20 with all that is shown, through the adapters of the binary.
+//! Ours is timed from the query's text to a page of 20 with all that is shown, through the adapters of the binary: the
+//! first page, and the hundredth, for which 2,000 matches are looked for. A thousand searches of other texts go before, untimed.
 //! `LIKE` and tantivy give 20 numbers; `LIKE` in the same order, tantivy in its own, and of three characters and more
 //! what has all their pairs.
 //!
-//! `cargo bench --package tests --features tantivy --bench search`; `WHARF_BENCH_RESOURCES` (default 100000) and
-//! `WHARF_BENCH_DATABASES` (default `sqlite,postgresql`) say what.
+//! `cargo bench --package tests --features tantivy --bench search`, without the feature without tantivy;
+//! `WHARF_BENCH_RESOURCES` (default 100000) and `WHARF_BENCH_DATABASES` (default `sqlite,postgresql`) say what. Filling takes
+//! longest: with `WHARF_BENCH_FOLDER` (of the SQLite database) and `WHARF_BENCH_POSTGRES_URL` the databases are kept, and not
+//! filled again.
 
 #[path = "search/like.rs"]
 mod like;
 #[path = "search/ours.rs"]
 mod ours;
+#[cfg(feature = "tantivy")]
 #[path = "search/tantivy.rs"]
 mod tantivy_peer;
 
@@ -20,7 +25,8 @@ use runtime::clock::now_ms;
 use runtime::command::migrate;
 use runtime::database::Handle;
 use shared::domain::search::filter::Filter;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 use tests::catalogue::{self, Entry, Lengths};
 use tests::figures::{percentile_ms, print_machine};
 use tests::{Chance, TestDatabase};
@@ -40,8 +46,15 @@ const LENGTHS: Lengths = Lengths {
     names: 8,
 };
 
-/// What is asked, by number of characters.
-struct Queries(Vec<(usize, Vec<String>)>);
+/// What is asked.
+struct Queries {
+    /// Of all lengths, asked first and untimed, for a machine that has been searched before.
+    warm: Vec<String>,
+    /// By number of characters.
+    parts: Vec<(usize, Vec<String>)>,
+    /// Parts of six characters with another one in the middle, which hardly any text has.
+    mistaken: Vec<String>,
+}
 
 fn setting(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.to_owned())
@@ -56,24 +69,31 @@ async fn main() {
     print_machine();
     println!("{count} resources, {QUERIES} queries of each kind\n");
     let queries = Queries::of(count);
-    let folder = tempfile::tempdir_in(tests::target_dir()).expect("a folder");
-    let postgres = names
-        .contains("postgresql")
-        .then(TestDatabase::create)
-        .flatten();
+    let passing = tempfile::tempdir_in(tests::target_dir()).expect("a folder");
+    let folder = std::env::var_os("WHARF_BENCH_FOLDER");
+    let folder = folder.map_or_else(|| passing.path().to_owned(), PathBuf::from);
     let mut urls = Vec::new();
     if names.contains("sqlite") {
         urls.push(("SQLite", String::new()));
     }
-    urls.extend(postgres.as_ref().map(|made| ("PostgreSQL", made.url())));
+    let kept = std::env::var("WHARF_BENCH_POSTGRES_URL").ok();
+    let is_made = names.contains("postgresql") && kept.is_none();
+    let made = is_made.then(TestDatabase::create).flatten();
+    if names.contains("postgresql") {
+        let url = kept.or_else(|| made.as_ref().map(TestDatabase::url));
+        urls.extend(url.map(|url| ("PostgreSQL", url)));
+    }
     for (name, url) in urls {
-        let handle = Handle::open(&url, folder.path()).expect("the database opens");
+        let handle = Handle::open(&url, &folder).expect("the database opens");
         migrate::apply(&handle).await.expect("it is up to date");
         let database = handle.database();
-        ours::fill(&*database, count, name).await;
+        if !ours::is_filled(&*database, count).await {
+            ours::fill(&*database, count, name).await;
+        }
         ours::measure(&*database, name, &queries).await;
         like::measure(&*database, name, &queries).await;
     }
+    #[cfg(feature = "tantivy")]
     tantivy_peer::measure(count, &queries);
 }
 
@@ -96,6 +116,7 @@ fn chunks(count: i64) -> impl Iterator<Item = i64> {
 impl Queries {
     fn of(count: i64) -> Self {
         let mut chance = Chance::new(SEED);
+        let mut chance_of_rare = Chance::new(SEED).apart(1);
         let publishers = [String::new()];
         let froms: Vec<i64> = chunks(count).collect();
         let some: Vec<Entry> = (0..10)
@@ -117,11 +138,23 @@ impl Queries {
                 return part;
             }
         };
-        Self(
-            CHARACTERS
-                .map(|length| (length, (0..QUERIES).map(|_| one(length)).collect()))
-                .into(),
-        )
+        let parts = CHARACTERS.map(|length| (length, (0..QUERIES).map(|_| one(length)).collect()));
+        let warm = CHARACTERS
+            .into_iter()
+            .cycle()
+            .take(QUERIES * CHARACTERS.len());
+        let warm = warm.map(&mut one).collect();
+        let mistaken = (0..QUERIES).map(|_| {
+            let wrong = chance_of_rare.draw();
+            let mut part: Vec<char> = one(6).chars().collect();
+            part[3] = char::from_u32(0x4E00 + (wrong % 0x51A5) as u32).unwrap_or('一');
+            part.into_iter().collect()
+        });
+        Self {
+            warm,
+            mistaken: mistaken.collect(),
+            parts: parts.into(),
+        }
     }
 }
 
@@ -140,18 +173,11 @@ fn filters() -> [(&'static str, Filter); 2] {
     ]
 }
 
-fn say(who: &str, characters: usize, filter: &str, samples: &mut [Duration], found: usize) {
+fn say(who: &str, characters: &str, filter: &str, samples: &mut [Duration], found: usize) {
     println!(
-        "{who:<12} {characters} characters {filter:<9} p50 {:>9.2} ms  p99 {:>9.2} ms  {:>6.1} found",
+        "{who:<12} {characters:<12} {filter:<9} p50 {:>9.2} ms  p99 {:>9.2} ms  {:>6.1} found",
         percentile_ms(samples, 50.0),
         percentile_ms(samples, 99.0),
         found as f64 / samples.len().max(1) as f64,
     );
-}
-
-/// What it gives, and how long it took.
-fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
-    let begun = Instant::now();
-    let done = run();
-    (done, begun.elapsed())
 }

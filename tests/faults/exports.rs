@@ -56,7 +56,19 @@ async fn an_export_that_is_killed_again_and_again_gives_the_very_same_file() {
     while killed < kills {
         let task_id = app.caller(&token).submit_export(&request(&url)).await;
         // Ten lost workers would bury the task as what kills them.
-        for _ in 0..4 {
+        for at in 0..4 {
+            let position = app
+                .data()
+                .join("tmp")
+                .join(&task_id)
+                .join("work/position.json");
+            if at == 1 {
+                tests::eventually("a checkpoint", tests::PATIENCE, async || {
+                    let is_over = finished(&app, &token, &task_id).await;
+                    (is_over || position.exists()).then_some(())
+                })
+                .await;
+            }
             let moment = whole_time
                 .mul_f64(f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX) / 2.0);
             tokio::time::sleep(moment.max(Duration::from_millis(20))).await;
@@ -65,11 +77,6 @@ async fn an_export_that_is_killed_again_and_again_gives_the_very_same_file() {
             }
             app.kill9();
             killed += 1;
-            let position = app
-                .data()
-                .join("tmp")
-                .join(&task_id)
-                .join("work/position.json");
             resumed += u32::from(position.exists());
             app.restart();
         }
@@ -102,12 +109,13 @@ async fn an_export_goes_on_at_the_last_good_page_when_its_worker_stops() {
         let project = app.project("faults", &[&business.host()]).await;
         project.token().to_owned()
     };
-    let body = json!({ "name": "n", "source_url": url, "step": 100 });
+    let body = json!({ "name": "n", "source_url": url, "step": 100, "interval": 150 });
     let task_id = app.caller(&token).submit_export(&body).await;
-    tests::eventually("page 5 is asked for", tests::PATIENCE, async || {
-        (business.asked("orders").len() == 6).then_some(())
-    })
-    .await;
+    app.caller(&token)
+        .wait_for_task(&task_id, "five pages are written", |task| {
+            task["progress"]["rows"] == 500
+        })
+        .await;
     app.stop();
     business.source("orders", 1000, Manners::Good);
     app.restart();

@@ -110,7 +110,7 @@ async fn no_site_is_asked_for_more_at_once_than_it_may_be() {
 
 #[tokio::test]
 async fn a_site_that_asks_to_slow_down_is_left_alone_for_a_while() {
-    let app = sqlite().config("media = { site_cooldown_s = 2 }").start();
+    let app = sqlite().config("media = { site_cooldown_s = 10 }").start();
     let shelf = media().shelf();
     shelf.refuse(429, 1);
     let user = app.user().await;

@@ -10,6 +10,7 @@ mod proxies;
 mod secrets;
 mod stop;
 mod sync;
+mod traps;
 mod workers;
 
 use tests::{Builder, TestApp, media};

@@ -52,7 +52,8 @@ const CASES: [Case; 15] = [
 #[tokio::test]
 async fn each_misbehaviour_has_its_own_error_and_is_retried_only_where_that_helps() {
     let app = sqlite()
-        .config("media = { max_bytes = 4000000, clean_interval_s = 1 }")
+        // A site that refuses is left alone for seconds and not for minutes.
+        .config("media = { max_bytes = 4000000, clean_interval_s = 1, site_cooldown_s = 1, concurrency = 4 }")
         .start();
     let shelf = media().shelf();
     let user = app.user().await;
@@ -137,8 +138,11 @@ async fn a_stalled_download_ends_with_the_tasks_time() {
 
 #[tokio::test]
 async fn all_attempts_at_a_task_share_its_time() {
-    // Each takes three seconds at least; the fourth would end in the dead letters.
-    let app = sqlite().config("media = { task_timeout_s = 10 }").start();
+    // Each takes three seconds at least, and there are more of them than fit.
+    let app = sqlite()
+        .config("media = { task_timeout_s = 25 }")
+        .config("queue = { max_retries = 12, backoff_initial_ms = 10, backoff_max_ms = 10 }")
+        .start();
     let shelf = media().shelf();
     let user = app.user().await;
     let (task_id, _) = user.submit(&shelf.url("tardy.mp4")).await;

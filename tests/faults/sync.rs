@@ -8,8 +8,11 @@ use model::{Model, Origin, Receiver, disagreements};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tests::{Chance, Fate, Key, PATIENCE, Shop, eventually};
+use tests::{Chance, Fate, Key, Shop, eventually};
 use world::World;
+
+/// The longest that a row of a site whose line fails now and then may take.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
 
 /// One in so many calls of an apply hook goes wrong.
 const TROUBLE_ONE_IN: u64 = 12;
@@ -100,12 +103,12 @@ async fn a_line_that_fails_now_and_then_holds_no_row_up_for_long() {
     let world = World::start(&mut chance, 1, &[0]).await;
     let site = &world.nodes[&Origin::Site(0)];
     let line = site.proxy.as_ref().expect("a line");
-    line.set_rates([(Fate::LosesAnswer, 300)].into());
-    for number in 0..20 {
+    line.set_rates([(Fate::LosesAnswer, 150)].into());
+    for number in 0..40 {
         let row = serde_json::json!({ "syn_id": number, "business_type": "order",
             "entity": format!("order:{number}"), "data_detail": {} });
         site.door.hand_in(&[&row]).await;
-        eventually("the row arrives", PATIENCE, async || {
+        eventually("the row arrives", ARRIVES_WITHIN, async || {
             (world.cloud().shop.applied_count() > number).then_some(())
         })
         .await;

@@ -37,7 +37,7 @@ async fn one_dies_and_the_other_goes_on(builder: Builder) {
     let user = front.user().await;
     // Alone it has the duty of cleaning, and the download.
     let mut first = TestApp::sqlite().command("work").start_beside(&front);
-    let (task_id, _) = user.submit(&shelf.url("slow.mp4")).await;
+    let (task_id, _) = user.submit(&shelf.url("crawl.mp4")).await;
     eventually("the first worker downloads", PATIENCE, async || {
         downloads(&front, &first).then_some(())
     })
@@ -49,7 +49,7 @@ async fn one_dies_and_the_other_goes_on(builder: Builder) {
     })
     .await;
     assert!(!downloads(&front, &second), "both work on one task");
-    let before = shelf.seen_of("slow.mp4").len();
+    let before = shelf.seen_of("crawl.mp4").len();
     first.kill9();
     shelf.release();
     let task = user.succeeded(&task_id).await;

@@ -186,11 +186,6 @@ impl TestApp {
         self.launch();
     }
 
-    /// Where it listens from the next start on.
-    pub fn listen_on(&mut self, address: &str) {
-        address.clone_into(&mut self.start.listen);
-    }
-
     /// Starts again on the same data and with the same environment.
     pub fn restart(&mut self) {
         self.launch();
@@ -331,10 +326,11 @@ impl Builder {
         }
         config.insert("media".to_owned(), media.into());
         let fleet = self.fleet.map(|shape| {
-            let database = self.database.take().or_else(TestDatabase::create);
-            let database = database.expect("a fleet needs PostgreSQL");
-            config.insert("database_url".to_owned(), database.url().into());
-            self.database = Some(database);
+            if shape.needs_postgres() && self.database.is_none() {
+                let database = TestDatabase::create().expect("a fleet needs PostgreSQL");
+                config.insert("database_url".to_owned(), database.url().into());
+                self.database = Some(database);
+            }
             let fleet = Fleet::new(shape, &home, &self.env);
             merge(&mut config, fleet.config());
             fleet

@@ -1,6 +1,7 @@
 //! A real browser, headless Chromium, driven through chromedriver.
 
 use crate::process::{dying_with_the_tests, spawn};
+use crate::tools::on_path;
 use crate::wait::{PATIENCE, eventually};
 use crate::{TestApp, target_dir};
 use fantoccini::elements::Element;
@@ -196,11 +197,7 @@ impl Drop for Browser {
 
 /// chromedriver on a port that it chose.
 fn driver() -> Option<(Child, u16)> {
-    let program = std::env::var_os("PATH")?;
-    let program = std::env::split_paths(&program)
-        .map(|folder| folder.join("chromedriver"))
-        .find(|path| path.exists())?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(on_path("chromedriver")?);
     command.arg("--port=0");
     let mut command = dying_with_the_tests(command);
     command

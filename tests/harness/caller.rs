@@ -1,5 +1,6 @@
 //! Who speaks to the product: one method per endpoint, with or without a token.
 
+use crate::wait::away_from_midnight;
 use crate::{Answer, PATIENCE, TestApp, eventually, secure, unique};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -83,6 +84,8 @@ impl<'a> std::ops::Deref for User<'a> {
 impl TestApp {
     /// A new user with an address of his own.
     pub async fn user(&self) -> User<'_> {
+        // What he may do in a day is to be one day's.
+        away_from_midnight().await;
         let email = format!("user-{}@example.com", unique());
         let data = self.anonymous().register(&email, PASSWORD).await;
         let data = data.ok_with(201);

@@ -11,7 +11,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// The seed of a test: `WHARF_TEST_SEED`, or one of the hour. It is printed, so that a failure can be repeated.
+    /// The seed of a test: `WHARF_TEST_SEED`, or one of the moment. It is printed, so that a failure can be repeated.
     pub fn seed() -> u64 {
         let asked = std::env::var("WHARF_TEST_SEED").ok();
         let seed = asked.and_then(|text| text.parse().ok()).unwrap_or_else(|| {

@@ -32,12 +32,13 @@ impl TestDatabase {
         }
     }
 
-    /// Where it is.
+    /// Where it is; without TLS, for which Spin would want a certificate that it trusts.
     pub fn url(&self) -> String {
-        match self.server.rsplit_once('/') {
-            Some((address, _)) => format!("{address}/{}", self.name),
-            None => format!("{}/{}", self.server, self.name),
-        }
+        let address = match self.server.rsplit_once('/') {
+            Some((address, _)) => address,
+            None => &self.server,
+        };
+        format!("{address}/{}?sslmode=disable", self.name)
     }
 }
 

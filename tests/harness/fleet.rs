@@ -5,7 +5,9 @@ use crate::app::STOP_S_MAX;
 use crate::nginx::{Nginx, nginx_around};
 use crate::process::{Process, Start};
 use crate::product::workspace_root;
+use crate::spin;
 use nix::sys::signal::Signal;
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -19,21 +21,40 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// How many of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
+    /// Real Spin, beside or instead of runners.
+    pub spins: usize,
     pub runners: usize,
     pub workers: usize,
 }
 
 impl Shape {
     /// What the requirement is measured with.
-    pub const WHOLE: Self = Self {
-        runners: 2,
-        workers: 3,
+    pub const WHOLE: Self = Self::new(2, 3);
+    /// Spin and a worker on one machine.
+    pub const SPIN: Self = Self {
+        spins: 1,
+        ..Self::new(0, 1)
     };
+
+    pub const fn new(runners: usize, workers: usize) -> Self {
+        Self {
+            spins: 0,
+            runners,
+            workers,
+        }
+    }
+
+    /// SQLite serves one machine's processes, of which the harness starts no more than two.
+    pub(crate) fn needs_postgres(self) -> bool {
+        self.spins + self.runners + self.workers > 2
+    }
 }
 
 /// What a member does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// `spin up`.
+    Spin,
     /// `wharf serve`.
     Runner,
     /// `wharf work`.
@@ -62,16 +83,22 @@ pub struct Member {
 pub(crate) fn asked_for() -> Option<Shape> {
     match std::env::var("WHARF_TEST_TOPOLOGY").as_deref() {
         Ok("fleet") => Some(Shape::WHOLE),
+        Ok("spin") => Some(Shape::SPIN),
         Ok("") | Err(_) => None,
-        Ok(other) => panic!("WHARF_TEST_TOPOLOGY is {other:?}; there is \"fleet\""),
+        Ok(other) => panic!("WHARF_TEST_TOPOLOGY is {other:?}; there are \"fleet\" and \"spin\""),
     }
 }
 
-/// A `host:port` that nobody listens on, and that no client is given while it is not listened on.
+/// A `host:port` that nobody listens on, that no client is given while it is not listened on, and that nobody else in
+/// this process is given.
 pub fn standing_address() -> String {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let random = uuid::Uuid::new_v4().as_fields().1;
         let port = PORTS.start + random % (PORTS.end - PORTS.start);
+        if !GIVEN.lock().expect("no panic").insert(port) {
+            continue;
+        }
         if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
             return listener.local_addr().expect("its address").to_string();
         }
@@ -86,6 +113,7 @@ impl Fleet {
             start: Start {
                 home: home.to_owned(),
                 command: match role {
+                    Role::Spin => "config",
                     Role::Runner => "serve",
                     Role::Worker => "work",
                 },
@@ -94,10 +122,11 @@ impl Fleet {
             },
             process: Mutex::default(),
         };
+        let spins = (0..shape.spins).map(|_| member(Role::Spin));
         let runners = (0..shape.runners).map(|_| member(Role::Runner));
         let workers = (0..shape.workers).map(|_| member(Role::Worker));
         Self {
-            members: runners.chain(workers).collect(),
+            members: spins.chain(runners).chain(workers).collect(),
             nginx: Mutex::default(),
             home: home.to_owned(),
             public: standing_address(),
@@ -178,14 +207,15 @@ impl Fleet {
     fn nginx_conf(&self) -> String {
         let template = workspace_root().join("deploy/nginx/wharf.conf");
         let template = std::fs::read_to_string(template).expect("the template");
-        let members = |role: Role| {
-            let members = self.members.iter().filter(move |it| it.role == role);
+        let members = |are_workers: bool| {
+            let members = self.members.iter();
+            let members = members.filter(move |it| (it.role == Role::Worker) == are_workers);
             members.map(|member| member.start.listen.as_str()).collect()
         };
         let mut servers = template;
         for (opening, addresses) in [
-            ("upstream wharf_runners {", members(Role::Runner)),
-            ("upstream wharf_workers {", members(Role::Worker)),
+            ("upstream wharf_runners {", members(false)),
+            ("upstream wharf_workers {", members(true)),
         ] {
             servers = with_servers(&servers, opening, &addresses);
         }
@@ -216,7 +246,10 @@ fn with_servers(template: &str, opening: &str, addresses: &Vec<&str>) -> String 
 impl Member {
     /// Starts, and waits until it serves. Returns whether it does.
     pub fn start(&self) -> bool {
-        let process = self.start.start();
+        let process = match self.role {
+            Role::Spin => spin::start(&self.start),
+            Role::Runner | Role::Worker => self.start.start(),
+        };
         let is_up = process.is_some();
         *self.process() = process;
         is_up

@@ -33,6 +33,7 @@ mod secure;
 mod sharing;
 mod shop;
 mod site;
+mod spin;
 mod sync;
 mod tools;
 mod wait;

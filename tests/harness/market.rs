@@ -57,7 +57,7 @@ impl Caller<'_> {
         self.get(&format!("/api/v1/account/ledger{query}")).await
     }
 
-    async fn keyed_post(&self, key: Option<&str>, path: &str, body: &Value) -> Answer {
+    pub async fn keyed_post(&self, key: Option<&str>, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, |request| {
             let request = request.json(body);
             match key {

@@ -7,6 +7,7 @@
 //! | `hls/…` | the clip as HLS |
 //! | `page` | HTML with a `<video>` of the clip and a Chinese title |
 //! | `slow.mp4` | a third of the clip at once, then slowly until released; with `Range` |
+//! | `crawl.mp4` | the same, but the last fifth so slowly that it ends when it is released |
 //! | `stall.mp4` | a few bytes, then nothing until released |
 //! | `truncated.mp4`, `reset.mp4` | half of what was promised; the latter ends in a TCP reset |
 //! | `endless.mp4` | a body without end and without length |
@@ -40,11 +41,14 @@ use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-/// Bytes of one piece of a slow body, and the pause after it: 80 KiB/s.
-const SLOW_BYTES: usize = 8 * 1024;
-const SLOW_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes of one piece of a slow body, and the pause before it: 80 KiB/s.
+const SLOW: (usize, Duration) = (8 * 1024, Duration::from_millis(100));
+/// Likewise of what crawls, in the last fifth.
+const CRAWL: (usize, Duration) = (256, Duration::from_millis(500));
+/// The beginning of what stalls.
+const FEW_BYTES: usize = 8 * 1024;
 /// Between what arrives and the break of the connection, so that the reset does not overtake the bytes.
-const BREAK_PAUSE: Duration = Duration::from_millis(50);
+const BREAK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Before a failure that takes its time.
 const TARDY: Duration = Duration::from_secs(3);
@@ -96,7 +100,8 @@ async fn answer(
     });
     let headers = request.headers();
     match name.as_str() {
-        "slow.mp4" => slow(headers, &shelf),
+        "slow.mp4" => slow(headers, &shelf, false),
+        "crawl.mp4" => slow(headers, &shelf, true),
         "stall.mp4" => stall(&shelf),
         "truncated.mp4" | "reset.mp4" => broken(),
         "endless.mp4" => endless(),
@@ -246,10 +251,11 @@ fn ranged(headers: &HeaderMap, bytes: Bytes) -> Response {
         .expect("valid headers")
 }
 
-fn slow(headers: &HeaderMap, shelf: &Shelf) -> Response {
+fn slow(headers: &HeaderMap, shelf: &Shelf, crawls: bool) -> Response {
     let bytes = clip().bytes.clone();
     let (answer, first, end) = head(headers, bytes.len());
     let at_once = (bytes.len() / 3).clamp(first, end);
+    let last_fifth = bytes.len() / 5 * 4;
     let released = shelf.releases();
     let pieces = stream::unfold((first, released), move |(at, released)| {
         let bytes = bytes.clone();
@@ -263,8 +269,12 @@ fn slow(headers: &HeaderMap, shelf: &Shelf) -> Response {
             } else if at < at_once {
                 at_once
             } else {
-                tokio::time::sleep(SLOW_PAUSE).await;
-                end.min(at + SLOW_BYTES)
+                let (piece, pause) = match crawls && at >= last_fifth {
+                    true => CRAWL,
+                    false => SLOW,
+                };
+                tokio::time::sleep(pause).await;
+                end.min(at + piece)
             };
             Some((
                 Ok::<_, std::io::Error>(bytes.slice(at..next)),
@@ -280,9 +290,9 @@ fn slow(headers: &HeaderMap, shelf: &Shelf) -> Response {
 fn stall(shelf: &Shelf) -> Response {
     let bytes = clip().bytes.clone();
     let mut released = shelf.releases();
-    let rest = bytes.slice(SLOW_BYTES..);
+    let rest = bytes.slice(FEW_BYTES..);
     let size = bytes.len();
-    let first = stream::iter([Ok::<_, std::io::Error>(bytes.slice(..SLOW_BYTES))]);
+    let first = stream::iter([Ok::<_, std::io::Error>(bytes.slice(..FEW_BYTES))]);
     let body = first.chain(stream::once(async move {
         let _released = released.wait_for(|released| *released).await;
         Ok(rest)

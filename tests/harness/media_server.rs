@@ -70,6 +70,8 @@ impl MediaServer {
             shelves: shelves.clone(),
         };
         let forbidden_address = server.forbidden;
+        // ffmpeg makes them before anybody asks: the server has one thread.
+        let _made = (crate::clip(), crate::hls_folder(), crate::ladder_folder());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -139,7 +141,7 @@ impl Shelf {
         seen
     }
 
-    /// `slow.mp4` and `stall.mp4` go on at full speed from here on.
+    /// `slow.mp4`, `crawl.mp4` and `stall.mp4` go on at full speed from here on.
     pub fn release(&self) {
         self.released.send_replace(true);
     }

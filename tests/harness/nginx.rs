@@ -1,6 +1,7 @@
 //! nginx on a port and with a folder of its own.
 
 use crate::process::{dying_with_the_tests, spawn};
+use crate::tools::on_path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::net::TcpStream;
@@ -9,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// From the start until it listens.
-const START_MAX: Duration = Duration::from_secs(10);
+const START_MAX: Duration = Duration::from_secs(60);
 
 pub struct Nginx {
     master: Child,
@@ -72,11 +73,8 @@ impl Drop for Nginx {
 }
 
 fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
-        .map(|folder| folder.join("nginx"))
-        .find(|program| program.is_file())
+    let beside = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].map(PathBuf::from);
+    on_path("nginx").or_else(|| beside.into_iter().find(|program| program.is_file()))
 }
 
 /// The settings of nginx around the servers: everything below `folder`, nothing of the machine's own. As many

@@ -4,6 +4,7 @@ use crate::product;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{LazyLock, mpsc};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 /// The line on stdout that says where the product listens.
 const READY: &str = "Wharf is ready on ";
 /// From the start to that line; generous, because a cold start compiles the components.
-const START_S_MAX: u64 = 300;
+const START_S_MAX: u64 = 900;
 /// A file in the app's folder that says how full the disk is.
 pub(crate) const DISK_USAGE: &str = "disk-usage";
 /// A file in the app's folder: the log of all its processes and starts.
@@ -33,6 +34,8 @@ pub(crate) struct Process {
     child: Child,
     /// Where it says that it can be reached, without a slash at the end.
     pub base: String,
+    /// Whether what it has started is signalled with it.
+    leads_a_group: bool,
 }
 
 impl Start {
@@ -49,19 +52,18 @@ impl Start {
             .env("WHARF_DISK_USAGE_FILE", self.home.join(DISK_USAGE))
             .envs(self.env.iter().cloned());
         let mut command = dying_with_the_tests(inner);
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.home.join(LOG))
-            .expect("a log file");
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log);
+            .stderr(self.log());
         let mut child = spawn(command);
         let stdout = child.stdout.take().expect("a pipe");
         match wait_until_ready(stdout) {
-            Some(base) => Some(Process { child, base }),
+            Some(base) => Some(Process {
+                child,
+                base,
+                leads_a_group: false,
+            }),
             None => {
                 let _gone = child.kill();
                 let _reaped = child.wait();
@@ -69,15 +71,41 @@ impl Start {
             }
         }
     }
+
+    /// The log of all the app's processes, to be written to.
+    pub fn log(&self) -> std::fs::File {
+        std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.home.join(LOG))
+            .expect("a log file")
+    }
 }
 
 impl Process {
+    /// Another program that serves, with all the processes that it starts.
+    pub fn of_group(mut command: Command, base: String) -> Self {
+        command.process_group(0);
+        Self {
+            child: spawn(command),
+            base,
+            leads_a_group: true,
+        }
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     pub fn signal(&self, signal: Signal) {
-        let _gone = kill(Pid::from_raw(self.child.id() as i32), signal);
+        let id = self.child.id() as i32;
+        let to = if self.leads_a_group { -id } else { id };
+        let _gone = kill(Pid::from_raw(to), signal);
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        let status = self.child.try_wait().expect("a child can be waited for");
+        status.is_some()
     }
 
     /// Waits for the end; None when it does not come in time, and then it is killed.
@@ -95,7 +123,7 @@ impl Process {
 
     /// SIGKILL, and waits for the end.
     pub fn kill9(mut self) {
-        self.child.kill().expect("SIGKILL is sent");
+        self.signal(Signal::SIGKILL);
         self.child.wait().expect("it ends");
     }
 }

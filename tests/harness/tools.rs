@@ -64,7 +64,8 @@ pub fn ffmpeg() -> &'static Path {
     })
 }
 
-fn on_path(program: &str) -> Option<PathBuf> {
+/// A program that this machine has.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .map(|folder| folder.join(program))

@@ -1,16 +1,10 @@
 //! `wharf serve` and `wharf work` as two processes on one database (PF-3, PF-5).
 
 use crate::{reaching, shared};
-use tests::{Builder, ProgressSocket, TestApp, clip, media};
-
-/// An address that nobody listens on.
-fn free_address() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").to_string()
-}
+use tests::{Builder, ProgressSocket, TestApp, clip, media, standing_address};
 
 async fn the_main_job_in_two_processes(builder: Builder) {
-    let address = free_address();
+    let address = standing_address();
     let front = reaching(builder)
         .command("serve")
         .config(&format!("worker = {{ listen = \"{address}\" }}"))

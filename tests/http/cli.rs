@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
-use tests::{Client, PATIENCE, Ran, eventually, media, publication, unique};
+use tests::{Client, PATIENCE, Ran, eventually, media, publication, standing_address, unique};
 
 const PASSWORD: &str = "letters4numbers";
 
@@ -221,7 +221,10 @@ async fn a_server_that_is_not_there_is_one_sentence_and_exit_code_1() {
 
 #[tokio::test]
 async fn a_server_that_goes_away_during_a_watch_does_not_end_it() {
-    let mut app = sqlite().config("queue = { lease_s = 2 }").start();
+    let mut app = sqlite()
+        .config("queue = { lease_s = 2 }")
+        .listen(&standing_address())
+        .start();
     let client = Client::registered(&app, &address(), PASSWORD);
     let shelf = media().shelf();
     let slow = shelf.url("slow.mp4");
@@ -229,8 +232,6 @@ async fn a_server_that_goes_away_during_a_watch_does_not_end_it() {
     let task = task.as_str().expect("an id");
     let mut watch = client.terminal(&["watch", task], 100);
     watch.shows("downloading");
-    let port = app.base().to_owned();
-    app.listen_on(port.trim_start_matches("http://"));
     app.kill9();
     app.restart();
     shelf.release();

@@ -79,11 +79,7 @@ async fn whichever_runner_is_asked_the_state_is_the_same_and_whichever_worker_th
 
 #[tokio::test]
 async fn what_nginx_has_to_say_itself_is_an_envelope() {
-    let one_of_each = Shape {
-        runners: 1,
-        workers: 1,
-    };
-    let Some(builder) = TestApp::scaled_out(one_of_each) else {
+    let Some(builder) = TestApp::scaled_out(Shape::new(1, 1)) else {
         return;
     };
     let app = reaching(builder).start();

@@ -7,8 +7,8 @@ use reqwest::Method;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use tests::{
-    Builder, Certificate, PATIENCE, ProgressSocket, TestApp, clip, eventually, media, tls_client,
-    tls_client_of,
+    Builder, Certificate, PATIENCE, ProgressSocket, TestApp, clip, eventually, media,
+    standing_address, tls_client, tls_client_of,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -69,11 +69,7 @@ async fn the_main_job_goes_over_https() {
 
 #[tokio::test]
 async fn front_and_worker_apart_speak_https_to_clients_and_reach_each_other() {
-    let free = || {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.local_addr().expect("its address").to_string()
-    };
-    let (address, internal) = (free(), free());
+    let (address, internal) = (standing_address(), standing_address());
     let (_folder, _, builder) = secured(sqlite());
     let worker = format!("worker = {{ listen = \"{address}\", internal_listen = \"{internal}\" }}");
     let front = builder.command("serve").config(&worker).start();

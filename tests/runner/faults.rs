@@ -2,7 +2,8 @@
 
 use crate::Runner;
 use runtime::host::InstanceLimits;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 fn short_limits() -> InstanceLimits {
     InstanceLimits {
@@ -41,39 +42,43 @@ async fn each_fault_answers_its_code_while_others_are_served() {
             assert_eq!(body["code"], code, "{fault}");
         }
     };
+    // Those that compute and sleep for too long are there for two seconds.
+    let served = AtomicUsize::new(0);
     let others = async {
-        let mut slowest = Duration::ZERO;
-        let end = Instant::now() + Duration::from_secs(2);
-        while Instant::now() < end {
-            let start = Instant::now();
+        loop {
             let (status, body) = runner.ask("/misbehave/ok").await;
             assert_eq!((status, body.as_str()), (200, Some("ok")));
-            slowest = slowest.max(start.elapsed());
+            served.fetch_add(1, Ordering::Relaxed);
         }
-        slowest
     };
-    let ((), slowest) = tokio::join!(faults, others);
-    assert!(slowest < Duration::from_secs(1), "one waited {slowest:?}");
+    tokio::select! {
+        () = faults => {}
+        () = others => {}
+    }
+    let served = served.into_inner();
+    assert!(served >= 10, "{served} were served beside the faults");
     assert_eq!(runner.ask("/misbehave/ok").await.0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_endless_loops_leave_room_for_others() {
     let runner = Runner::start_with(short_limits()).await;
+    let ended = AtomicUsize::new(0);
     let loops = async {
-        let loops = (0..20).map(|_| runner.ask("/misbehave/loop"));
-        for (status, body) in futures_util::future::join_all(loops).await {
+        let each = async || {
+            let (status, body) = runner.ask("/misbehave/loop").await;
             assert_eq!((status, body["code"].as_u64()), (503, Some(50301)));
-        }
+            ended.fetch_add(1, Ordering::Relaxed);
+        };
+        futures_util::future::join_all((0..20).map(|_| each())).await;
     };
     let other = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let start = Instant::now();
+        runner.busy(20).await;
         assert_eq!(runner.ask("/misbehave/ok").await.0, 200);
-        start.elapsed()
+        ended.load(Ordering::Relaxed)
     };
-    let ((), waited) = tokio::join!(loops, other);
-    assert!(waited < Duration::from_secs(1), "it waited {waited:?}");
+    let (_, before) = tokio::join!(loops, other);
+    assert!(before < 10, "it waited for {before} of 20 loops");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +89,7 @@ async fn beyond_the_instances_a_request_waits_shortly_and_is_turned_away() {
     })
     .await;
     let (first, second) = tokio::join!(runner.get("/misbehave/sleep"), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        runner.busy(1).await;
         runner.get("/misbehave/ok").await
     });
     assert_eq!(first.status(), 503);
@@ -100,12 +105,15 @@ async fn a_client_that_leaves_does_not_free_the_slot_early() {
         ..short_limits()
     })
     .await;
-    let sleeping = runner.client.get(runner.url("/misbehave/sleep"));
-    let left = sleeping.timeout(Duration::from_millis(200)).send().await;
-    assert!(left.is_err());
+    tokio::select! {
+        _ = runner.get("/misbehave/sleep") => panic!("it sleeps"),
+        () = runner.busy(1) => {}
+    }
     assert_eq!(runner.ask("/misbehave/ok").await.0, 503);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(runner.ask("/misbehave/ok").await.0, 200);
+    tests::eventually("the slot is free", tests::PATIENCE, async || {
+        (runner.ask("/misbehave/ok").await.0 == 200).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,11 +34,19 @@ fn postgres_url() -> String {
         .unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/postgres".to_owned())
 }
 
+/// Its host and port, for the guests' grant.
+fn postgres_address() -> String {
+    let url = url::Url::parse(&postgres_url()).expect("an address");
+    let host = url.host_str().expect("a host");
+    format!("{host}:{}", url.port().unwrap_or(5432))
+}
+
 /// A runner with the guests, on a port of its own.
 struct Runner {
     address: SocketAddr,
     client: reqwest::Client,
     sqlite: Arc<SqlitePool>,
+    host: Arc<Host>,
     stop: CancellationToken,
     server: tokio::task::JoinHandle<()>,
     _data: tempfile::TempDir,
@@ -69,7 +77,10 @@ impl Runner {
         let sqlite = SqlitePool::open(data.path().join("guests.db")).expect("a database");
         let options = HostOptions {
             manifest: guests_manifest(),
-            variables: BTreeMap::from([("peer".to_owned(), address.to_string())]),
+            variables: BTreeMap::from([
+                ("peer".to_owned(), address.to_string()),
+                ("postgres".to_owned(), postgres_address()),
+            ]),
             sqlite: BTreeMap::from([("default".to_owned(), sqlite.clone())]),
             cache_dir: workspace().join("target/test-guests"),
             requests: Default::default(),
@@ -78,16 +89,25 @@ impl Runner {
             .await
             .expect("the guests load");
         let stop = CancellationToken::new();
-        let router = server::with_host(router, host);
+        let router = server::with_host(router, host.clone());
         let server = tokio::spawn(server::serve(listener, router, None, stop.clone()));
         Self {
             address,
             client: reqwest::Client::new(),
             sqlite,
+            host,
             stop,
             server,
             _data: data,
         }
+    }
+
+    /// Waits until so many instances are at work.
+    async fn busy(&self, instances: usize) {
+        tests::eventually("the instances are at work", tests::PATIENCE, async || {
+            (self.host.instances().0 == instances).then_some(())
+        })
+        .await;
     }
 
     fn url(&self, path: &str) -> String {

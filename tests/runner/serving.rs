@@ -6,11 +6,15 @@ use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::routing::{any, get};
 use futures_util::{SinkExt, StreamExt};
 use runtime::host::InstanceLimits;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite;
 
-fn router() -> Router {
-    let slow = get(async || {
+/// `/slow` says when it has begun.
+fn router(begun: Arc<Notify>) -> Router {
+    let slow = get(async move || {
+        begun.notify_one();
         tokio::time::sleep(Duration::from_millis(500)).await;
         "done"
     });
@@ -28,7 +32,7 @@ fn router() -> Router {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_workers_routes_come_first_and_websockets_upgrade() {
-    let runner = Runner::start_router(InstanceLimits::default(), router()).await;
+    let runner = Runner::start_router(InstanceLimits::default(), router(Arc::default())).await;
     let url = format!("ws://{}/ws", runner.address);
     let (mut socket, _) = tokio_tungstenite::connect_async(url)
         .await
@@ -44,11 +48,13 @@ async fn the_workers_routes_come_first_and_websockets_upgrade() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_running_requests_end() {
-    let runner = Runner::start_router(InstanceLimits::default(), router()).await;
+    let begun = Arc::<Notify>::default();
+    let router = router(begun.clone());
+    let runner = Runner::start_router(InstanceLimits::default(), router).await;
     // An idle connection must not hold the stop up.
     assert_eq!(runner.ask("/misbehave/ok").await.0, 200);
     let (answer, ()) = tokio::join!(runner.ask("/slow"), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        begun.notified().await;
         runner.stop.cancel();
     });
     assert_eq!(answer, (200, "done".into()));

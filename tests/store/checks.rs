@@ -12,7 +12,7 @@ use shared::store::resources::{self, Change, NewResource, Resource};
 use shared::store::{Database, directories, links, reviews, users};
 
 const LEASE: i64 = 60_000;
-const INTERVAL: i64 = 600_000;
+pub const INTERVAL: i64 = 600_000;
 
 /// A published resource; approved, when it is `ok`.
 pub struct Published {
@@ -28,7 +28,7 @@ pub async fn user(database: &dyn Database) -> String {
     user.user_id
 }
 
-async fn link(database: &dyn Database) -> String {
+pub async fn link(database: &dyn Database) -> String {
     let link_id = id();
     let link = ShareLink::parse("https://www.alipan.com/s/abcdef", "k3y9").unwrap();
     links::insert(database, &link_id, &link, NOW).await.unwrap();
@@ -61,7 +61,7 @@ pub async fn publish(database: &dyn Database, title: &str) -> Published {
     published
 }
 
-async fn approved(database: &dyn Database) -> Published {
+pub async fn approved(database: &dyn Database) -> Published {
     let published = publish(database, "a title").await;
     let (review, state) = (&published.review_id, reviews::State::Approved);
     let decided = reviews::decide(database, review, state, None, "reviewer", NOW).await;
@@ -75,19 +75,19 @@ async fn claim_as(database: &dyn Database, worker: &str, now: i64) -> Vec<Claim>
         .unwrap()
 }
 
-async fn claim_one(database: &dyn Database, now: i64) -> Claim {
+pub async fn claim_one(database: &dyn Database, now: i64) -> Claim {
     let mut claims = claim_as(database, "w", now).await;
     assert_eq!(claims.len(), 1, "{claims:?}");
     claims.remove(0)
 }
 
-async fn found(fixture: &Fixture, published: &Published) -> Resource {
+pub async fn found(fixture: &Fixture, published: &Published) -> Resource {
     let found = resources::find(&*fixture.database, &published.resource_id).await;
     found.unwrap().expect("it is there")
 }
 
-async fn bad(fixture: &Fixture, claim: &Claim, link_id: &str, now: i64) -> Option<i64> {
-    checks::record_bad(&*fixture.database, claim, "w", link_id, INTERVAL, now)
+pub async fn bad(fixture: &Fixture, claim: &Claim, now: i64) -> Option<i64> {
+    checks::record_bad(&*fixture.database, claim, "w", INTERVAL, now)
         .await
         .unwrap()
 }
@@ -108,8 +108,7 @@ async fn a_publication_is_checked_by_one_worker_at_a_time() {
         let next = claim_as(database, "c", NOW + LEASE).await;
         assert_eq!((next.len(), next[0].attempt), (1, 2), "{}", fixture.name);
         for worker in ["a", "b"] {
-            let link_id = &published.link_id;
-            let ok = checks::record_ok(database, &late, worker, link_id, None, NOW).await;
+            let ok = checks::record_ok(database, &late, worker, None, NOW).await;
             assert!(!ok.unwrap());
             assert!(!checks::finish(database, &late, worker).await.unwrap());
             let held = checks::extend(database, &late, worker, NOW + LEASE).await;
@@ -157,8 +156,7 @@ async fn ok_notes_the_check_and_points_to_the_new_tree() {
             directory_id: "tree",
             total_size: 7,
         };
-        let link_id = &published.link_id;
-        let done = checks::record_ok(database, &claim, "w", link_id, Some(tree), NOW + 5).await;
+        let done = checks::record_ok(database, &claim, "w", Some(tree), NOW + 5).await;
         assert!(done.unwrap(), "{}", fixture.name);
         assert!(checks::finish(database, &claim, "w").await.unwrap());
         let resource = found(&fixture, &published).await;
@@ -180,7 +178,7 @@ async fn ok_notes_the_check_and_points_to_the_new_tree() {
                 .unwrap()
         );
         let claim = claim_one(database, NOW + 9).await;
-        let done = checks::record_ok(database, &claim, "w", link_id, None, NOW + 9).await;
+        let done = checks::record_ok(database, &claim, "w", None, NOW + 9).await;
         assert!(done.unwrap());
         assert_eq!(self::version(database, &published).await, version + 1);
         assert_eq!(found(&fixture, &published).await.directory_id, "tree");
@@ -201,19 +199,15 @@ async fn two_bad_answers_invalidate_when_they_lie_apart() {
     for fixture in both().await {
         let database = &*fixture.database;
         let published = approved(database).await;
-        let link_id = &published.link_id;
         let claim = claim_one(database, NOW).await;
         assert_eq!(
-            bad(&fixture, &claim, link_id, NOW).await,
+            bad(&fixture, &claim, NOW).await,
             Some(NOW),
             "{}",
             fixture.name
         );
         // Said again too soon, as by a worker that died in between.
-        assert_eq!(
-            bad(&fixture, &claim, link_id, NOW + INTERVAL - 1).await,
-            Some(NOW)
-        );
+        assert_eq!(bad(&fixture, &claim, NOW + INTERVAL - 1).await, Some(NOW));
         let resource = found(&fixture, &published).await;
         assert_eq!(resource.state, State::Ok);
         assert_eq!(resource.verdict.as_deref(), Some("bad"));
@@ -226,10 +220,7 @@ async fn two_bad_answers_invalidate_when_they_lie_apart() {
 
         let claim = claim_one(database, NOW + INTERVAL).await;
         assert_eq!(claim.attempt, 1, "its tries count anew");
-        assert_eq!(
-            bad(&fixture, &claim, link_id, NOW + INTERVAL).await,
-            Some(NOW)
-        );
+        assert_eq!(bad(&fixture, &claim, NOW + INTERVAL).await, Some(NOW));
         assert!(checks::finish(database, &claim, "w").await.unwrap());
         assert_eq!(found(&fixture, &published).await.state, State::Invalidated);
 
@@ -242,14 +233,14 @@ async fn two_bad_answers_invalidate_when_they_lie_apart() {
         );
         let claim = claim_one(database, at).await;
         assert!(
-            checks::record_ok(database, &claim, "w", link_id, None, at)
+            checks::record_ok(database, &claim, "w", None, at)
                 .await
                 .unwrap()
         );
         assert_eq!(found(&fixture, &published).await.state, State::Ok);
         // And what was bad before does not count any more.
         assert_eq!(
-            bad(&fixture, &claim, link_id, at + INTERVAL).await,
+            bad(&fixture, &claim, at + INTERVAL).await,
             Some(at + INTERVAL)
         );
         assert_eq!(found(&fixture, &published).await.state, State::Ok);
@@ -262,11 +253,7 @@ async fn what_is_not_for_sale_is_not_invalidated() {
         let published = publish(&*fixture.database, "a title").await;
         let claim = claim_one(&*fixture.database, NOW).await;
         for now in [NOW, NOW + INTERVAL] {
-            assert!(
-                bad(&fixture, &claim, &published.link_id, now)
-                    .await
-                    .is_some()
-            );
+            assert!(bad(&fixture, &claim, now).await.is_some());
         }
         let resource = found(&fixture, &published).await;
         assert_eq!(resource.state, State::Pending, "{}", fixture.name);
@@ -284,15 +271,14 @@ async fn an_answer_that_says_nothing_changes_no_state() {
         let database = &*fixture.database;
         let published = approved(database).await;
         let claim = claim_one(database, NOW).await;
-        let link_id = &published.link_id;
-        assert_eq!(bad(&fixture, &claim, link_id, NOW).await, Some(NOW));
+        assert_eq!(bad(&fixture, &claim, NOW).await, Some(NOW));
         for (verdict, checked_at) in [
             (Verdict::Uncertain, NOW),
             (Verdict::Locked, NOW + 2 * INTERVAL),
             (Verdict::Uncertain, NOW + 2 * INTERVAL),
         ] {
             let at = NOW + 2 * INTERVAL;
-            let done = checks::record_unknown(database, &claim, "w", link_id, verdict, at).await;
+            let done = checks::record_unknown(database, &claim, "w", verdict, at).await;
             assert!(done.unwrap(), "{}", fixture.name);
             let resource = found(&fixture, &published).await;
             assert_eq!(resource.state, State::Ok);
@@ -317,13 +303,23 @@ async fn an_answer_about_another_link_is_void() {
         let (resource_id, publisher_id) = (&published.resource_id, &published.publisher_id);
         let changed = resources::change(database, resource_id, publisher_id, &change).await;
         assert!(changed.unwrap());
-        // The same worker claims the check of the new link: the claims look alike.
+        // The same worker claims the check of the new link: but for that the claims look alike.
         let again = claim_one(database, NOW + 1).await;
-        assert_eq!(again, claim, "{}", fixture.name);
+        assert_eq!(again.attempt, claim.attempt, "{}", fixture.name);
+        assert_ne!(again.link_id, claim.link_id);
         for now in [NOW, NOW + INTERVAL] {
-            assert_eq!(bad(&fixture, &claim, &published.link_id, now).await, None);
+            assert_eq!(bad(&fixture, &claim, now).await, None);
         }
         assert_eq!(found(&fixture, &published).await.verdict, None);
+        // Nor does the end of the old check end the new one.
+        let held = checks::extend(database, &claim, "w", NOW + LEASE).await;
+        assert!(!held.unwrap());
+        let back = checks::postpone(database, &claim, "w", 1, NOW + LEASE).await;
+        assert!(!back.unwrap());
+        assert!(!checks::finish(database, &claim, "w").await.unwrap());
+        let done = checks::record_ok(database, &again, "w", None, NOW + 2).await;
+        assert!(done.unwrap());
+        assert!(checks::finish(database, &again, "w").await.unwrap());
     }
 }
 
@@ -339,8 +335,7 @@ async fn a_check_is_asked_for_when_the_last_one_is_old_and_none_is_pending() {
         };
         assert!(!request(NOW + 1).await, "{}: one is pending", fixture.name);
         let claim = claim_one(database, NOW).await;
-        let link_id = &published.link_id;
-        checks::record_ok(database, &claim, "w", link_id, None, NOW)
+        checks::record_ok(database, &claim, "w", None, NOW)
             .await
             .unwrap();
         checks::finish(database, &claim, "w").await.unwrap();

@@ -104,6 +104,7 @@ async fn a_mail_is_tried_again_until_it_is_sent_or_dead() {
         let mail = claim(database, "w", NOW).await.remove(0);
         let retry = Outcome::Retry {
             run_at: NOW + 500,
+            attempts: mail.attempt,
             why: "down".to_owned(),
         };
         assert!(

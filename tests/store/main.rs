@@ -17,6 +17,7 @@ mod projects;
 mod queue;
 mod queue_model;
 mod quotas;
+mod reviews;
 mod search;
 mod sites;
 mod standings;

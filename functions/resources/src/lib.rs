@@ -239,10 +239,8 @@ async fn shown(call: &mut Call, resource: Resource, user: Option<&User>) -> Resu
         return Err(Error::not_found("resource"));
     }
     let is_free = resource.price.hundredths() == 0;
-    let may_open = match resource.state {
-        State::TakenDown => is_publisher,
-        _ => is_publisher || is_bought || is_free,
-    };
+    // What reviewers have not approved, or no longer do, is opened by its publisher alone.
+    let may_open = is_publisher || resource.state.is_public() && (is_bought || is_free);
     let tree = directories::tree(database, &resource.directory_id).await?;
     let link = match may_open {
         true => links::find(database, &resource.link_id).await?,

@@ -38,7 +38,7 @@ async fn find(call: &mut Call) -> Result<Answer> {
         now_ms(),
     )?;
     let database = call.database().await?;
-    let found = search::find(database, &query, &filter).await?;
+    let found = search::find(database, &query, &filter, page).await?;
     let items = search::items(database, &found, &query, page).await?;
     Answer::ok(&SearchAnswer::new(&found, items, page))
 }

@@ -27,7 +27,7 @@ pub async fn apply(handle: &Handle) -> anyhow::Result<usize> {
     loop {
         match apply_next(handle).await {
             Ok(true) => count += 1,
-            Ok(false) => return Ok(count),
+            Ok(false) => break,
             Err(cause) if refused < TRIES => {
                 refused += 1;
                 tracing::debug!(%cause, "another start may be migrating; looking again");
@@ -36,6 +36,13 @@ pub async fn apply(handle: &Handle) -> anyhow::Result<usize> {
             Err(cause) => return Err(cause),
         }
     }
+    if let Some(script) = migrations::without_jit(&*handle.database()).await?
+        && let Err(cause) = handle.run_script(script).await
+    {
+        // Another start may have done the same just now; otherwise searches stay slow.
+        tracing::warn!(%cause, "jit could not be turned off for this role in the database");
+    }
+    Ok(count)
 }
 
 /// Applies the first missing migration. False: there is none.

@@ -162,7 +162,7 @@ impl Host {
         }
         let announced = request.body().size_hint().exact();
         if announced.is_some_and(|length| length > BODY_DRAINED_BYTES_MAX as u64) {
-            let message = "The body is larger than 4 MiB.";
+            let message = "The body is larger than 16 MiB.";
             return Err(shared::Error::new(shared::Code::TooLarge, message));
         }
         if announced.is_none_or(|length| length > SMALL_BODY_BYTES_MAX as u64) {

@@ -23,6 +23,8 @@ pub struct Change {
     pub version: (i64, i64),
     /// The task's JSON; clones share it.
     pub json: Utf8Bytes,
+    percent: f64,
+    is_final: bool,
 }
 
 /// The listeners by owner.
@@ -46,6 +48,30 @@ impl Change {
             task_id: task.task_id.clone(),
             version: (task.fence, task.updated_at),
             json: json.into(),
+            percent: answer.progress.percent,
+            is_final: task.status.is_final(),
+        })
+    }
+
+    /// The same with the bar where it stood in `last`, had it fallen: what a worker told last may stand in no row,
+    /// and the next one begins at the row (VA-6). What was over begins anew.
+    pub fn not_below(self: Arc<Self>, last: &Self) -> Arc<Self> {
+        if last.is_final || self.percent >= last.percent {
+            return self;
+        }
+        let Ok(mut answer) = serde_json::from_str::<TaskAnswer>(&self.json) else {
+            return self;
+        };
+        answer.progress.percent = last.percent;
+        let Ok(json) = serde_json::to_string(&answer) else {
+            return self;
+        };
+        Arc::new(Self {
+            task_id: self.task_id.clone(),
+            version: self.version,
+            json: json.into(),
+            percent: last.percent,
+            is_final: self.is_final,
         })
     }
 
@@ -220,6 +246,22 @@ mod tests {
         let [first, last] = of_a;
         assert_eq!(heard(&mut all), [first, ("b".to_owned(), 1), last]);
         assert_eq!(other.try_recv().unwrap_err(), TryRecvError::Empty);
+    }
+
+    #[test]
+    fn a_bar_stays_where_it_stood_until_its_task_begins_anew() {
+        let told = |task: &Task| Arc::new(Change::from_task(task).expect("a task"));
+        let last = told(&task("a", 10, 80));
+        let fallen = told(&task("a", 11, 79)).not_below(&last);
+        assert_eq!(fallen.version, (1, 11));
+        assert!(fallen.json.contains("\"percent\":80.0"), "{}", fallen.json);
+        assert!(fallen.clone().not_below(&last).is_known_after(&fallen));
+        let risen = told(&task("a", 12, 81)).not_below(&fallen);
+        assert!(risen.json.contains("\"percent\":81.0"), "{}", risen.json);
+        let mut over = task("a", 13, 81);
+        over.status = Status::Dead;
+        let anew = told(&task("a", 14, 0)).not_below(&told(&over));
+        assert!(anew.json.contains("\"percent\":0.0"), "{}", anew.json);
     }
 
     #[test]

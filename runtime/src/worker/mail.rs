@@ -1,6 +1,7 @@
-//! Sends the mail of the outbox (SH-14): claims what is due, writes the letter, hands it in at `smtp.url`. What the
-//! server cannot take now is tried again; a recipient that it refuses for good ends the mail. One that was handed in
-//! just before a crash goes out again under the same `Message-Id`. Without `smtp.url` all mail waits.
+//! Sends the mail of the outbox (SH-14): claims what is due, writes the letter, hands it in at `smtp.url`. A
+//! server that takes no mail is tried as long as that lasts, a recipient that it puts off so many times; one that it
+//! refuses for good ends the mail. A mail that was handed in just before a crash goes out again under the same
+//! `Message-Id`. Without `smtp.url` all mail waits.
 
 use super::Worker;
 use crate::clock::now_ms;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use shared::Result;
 use shared::domain::mail::Kind;
 use shared::domain::task::backoff_ms;
-use shared::limits::{MAIL_S_MAX, MAIL_TRIES, MAILS_AT_ONCE};
+use shared::limits::{MAIL_S_MAX, MAIL_SERVER_TRIES, MAIL_TRIES, MAILS_AT_ONCE};
 use shared::store::mails::{self, Mail, Outcome};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,10 @@ use tokio::task::JoinSet;
 const IDLE: Duration = Duration::from_secs(1);
 /// A lease outlives the try that it is for.
 const LEASE_MS: i64 = 4 * 1000 * MAIL_S_MAX as i64;
-/// Replies with 55 are about this mail: its recipient, its content (RFC 5321, 4.2.3). Other 5xx are about us, such
-/// as a wrong password, and pass when the operator has seen to them.
-const ABOUT_THE_MAIL: std::ops::RangeInclusive<u16> = 550..=559;
+/// Replies with 5 in the middle are about this mail: its recipient, its content (RFC 5321, 4.2.1). All others, such as of
+/// a wrong password, are about the server and us, and pass when the operator has seen to them.
+const REFUSED: std::ops::RangeInclusive<u16> = 550..=559;
+const PUT_OFF: std::ops::RangeInclusive<u16> = 450..=459;
 
 /// Where mail is handed in, and who it is from.
 pub struct Outgoing {
@@ -53,7 +55,27 @@ struct Data {
 /// Why a mail did not go out: a sentence for the operator, without address and password.
 struct Failure {
     why: String,
-    is_final: bool,
+    what: Failed,
+}
+
+enum Failed {
+    /// This mail, for good.
+    Mail,
+    /// This mail, for now.
+    MailNow,
+    /// Whatever is handed in now.
+    Server,
+}
+
+impl Failed {
+    /// Whether the mail is given up after so many tries.
+    fn ends(&self, attempt: i64) -> bool {
+        match self {
+            Self::Mail => true,
+            Self::MailNow => attempt >= MAIL_TRIES,
+            Self::Server => false,
+        }
+    }
 }
 
 impl Outgoing {
@@ -89,7 +111,7 @@ impl Outgoing {
     fn message(&self, mail: &Mail, to: &str) -> std::result::Result<Message, Failure> {
         let unfit = |why: &str| Failure {
             why: why.to_owned(),
-            is_final: true,
+            what: Failed::Mail,
         };
         let kind =
             Kind::parse(&mail.kind).ok_or_else(|| unfit("nobody knows this kind of mail"))?;
@@ -125,7 +147,7 @@ impl Outgoing {
             Ok(Err(error)) => Err(failure(&error)),
             Err(_) => Err(Failure {
                 why: "the mail server did not answer in time".to_owned(),
-                is_final: false,
+                what: Failed::Server,
             }),
         }
     }
@@ -144,7 +166,11 @@ fn failure(error: &SmtpError) -> Failure {
     };
     Failure {
         why,
-        is_final: code.is_some_and(|code| ABOUT_THE_MAIL.contains(&code)),
+        what: match code {
+            Some(code) if REFUSED.contains(&code) => Failed::Mail,
+            Some(code) if PUT_OFF.contains(&code) => Failed::MailNow,
+            _ => Failed::Server,
+        },
     }
 }
 
@@ -216,20 +242,26 @@ async fn deliver(worker: &Worker, mail: &Mail) -> Result<()> {
         },
         None => Err(Failure {
             why: "the user is gone".to_owned(),
-            is_final: true,
+            what: Failed::Mail,
         }),
     };
     let outcome = match sent {
         Ok(()) => Outcome::Sent,
-        Err(Failure { why, is_final }) if is_final || mail.attempt >= MAIL_TRIES => {
-            Outcome::Dead { why }
-        }
-        Err(Failure { why, .. }) => {
+        Err(Failure { why, what }) if what.ends(mail.attempt) => Outcome::Dead { why },
+        Err(Failure { why, what }) => {
+            let attempts = match what {
+                Failed::Server => mail.attempt.min(MAIL_SERVER_TRIES),
+                Failed::Mail | Failed::MailNow => mail.attempt,
+            };
             let smtp = &worker.settings.smtp;
             let (initial, max) = (smtp.backoff_initial_ms, smtp.backoff_max_ms);
             let wait = backoff_ms(mail.attempt, initial, max, super::retry::jitter());
             let run_at = now_ms() + wait;
-            Outcome::Retry { run_at, why }
+            Outcome::Retry {
+                run_at,
+                attempts,
+                why,
+            }
         }
     };
     let counts = &worker.counts.mails;

@@ -37,8 +37,12 @@ export const ACCOUNT = [
     group: GROUP,
     summary: ["End all your sessions", "退出所有会话"],
     options: [
-      { name: "admin", flag: true, help: ["The reviewer's or admin's", "审核员或管理员的会话"] },
-      { name: "project", flag: true, help: ["The project's", "项目的会话"] },
+      {
+        name: "admin",
+        flag: true,
+        help: ["Forget the reviewer's or admin's login here", "仅在本机忘记审核员或管理员的登录"],
+      },
+      { name: "project", flag: true, help: ["Forget the project's login here", "仅在本机忘记项目的登录"] },
     ],
     run: logout,
   },

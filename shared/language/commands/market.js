@@ -22,6 +22,14 @@ const STATES = {
   rejected: "未通过",
   taken_down: "已下架",
 };
+const VERDICTS = {
+  ok: ["the link opens", "链接有效"],
+  bad: ["the link is dead", "链接已失效"],
+  locked: ["the code does not open it", "提取码错误或缺失"],
+  uncertain: ["the drive did not say", "网盘未给出结果"],
+};
+/** How old a check is when the link is to be checked again (SH-9). */
+const CHECK_STALE_MS = 60 * 60 * 1000;
 
 export const MARKET = [
   {
@@ -210,8 +218,25 @@ async function show(call) {
   const id = await call.id("resource", call.values.resource);
   const data = await call.request("GET", `/api/v1/resources/${id}`, { realm: "user", optional: true });
   await call.session.remember("resource", [data.resource_id]);
+  data.check_pending ||= await asksForCheck(call, data);
   call.show(...resource(data, call.t));
   return data;
+}
+
+/**
+ * Has a link checked that was not checked for an hour (SH-9), for those who are logged in; whether it is being checked
+ * now. What is shown does not depend on it, so a failure is none of the command's.
+ */
+async function asksForCheck(call, { resource_id, state, last_check_time }) {
+  const isStale = !last_check_time || call.host.now() - Date.parse(last_check_time) > CHECK_STALE_MS;
+  const isPublic = state === "ok" || state === "invalidated";
+  if (!isStale || !isPublic || !(await call.api.login("user"))) return false;
+  try {
+    const asked = await call.request("POST", `/api/v1/resources/${resource_id}/recheck`, { realm: "user" });
+    return asked.check_pending;
+  } catch {
+    return false;
+  }
 }
 
 /** A resource in full. */
@@ -240,6 +265,10 @@ export function resource(data, t) {
       [
         t("Checked", "检测时间"),
         data.check_pending ? t("being checked", "检测中") : time(data.last_check_time),
+      ],
+      [
+        t("Last check", "检测结果"),
+        data.verdict && { text: t(...VERDICTS[data.verdict]), tone: data.verdict === "ok" ? "good" : "warning" },
       ],
       [
         t("Sold", "销量"),

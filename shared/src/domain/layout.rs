@@ -1,13 +1,13 @@
 //! What the file of an export shall look like (DC-4, DC-5), apart from its rows.
 
 use super::heads::HeadTree;
+use super::short_json::ShortJson;
 use super::{pairs, style};
 use crate::error::{Error, Result};
 use crate::limits::{
     BANNER_LINES_MAX, CELL_CHARS_MAX, COLUMN_POINTS_MAX, HEAD_CHARS_MAX, ROW_POINTS_MAX, TABLES_MAX,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The kind of file.
@@ -97,8 +97,8 @@ pub struct LayoutFields {
     pub summary: Option<Box<RawValue>>,
     pub header: Option<Box<RawValue>>,
     pub footer: Option<Box<RawValue>>,
-    pub default_width: Option<Value>,
-    pub default_height: Option<Value>,
+    pub default_width: Option<ShortJson>,
+    pub default_height: Option<ShortJson>,
     pub csv_bom: Option<bool>,
     pub escape_formulas: Option<bool>,
 }
@@ -133,10 +133,10 @@ impl Layout {
     }
 }
 
-fn size(value: &Option<Value>, max: f64, path: &str) -> Result<Option<f64>> {
-    let value = value.as_ref().filter(|value| !value.is_null());
+fn size(value: &Option<ShortJson>, max: f64, path: &str) -> Result<Option<f64>> {
+    let value = value.as_ref().filter(|value| !value.0.is_null());
     value
-        .map(|value| style::points(value, max, path))
+        .map(|value| style::points(&value.0, max, path))
         .transpose()
 }
 
@@ -332,7 +332,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn parse(value: Value) -> Result<Layout> {
+    fn parse(value: serde_json::Value) -> Result<Layout> {
         Layout::parse(&serde_json::from_str(&value.to_string()).unwrap(), None)
     }
 

@@ -34,6 +34,7 @@ pub mod request_id;
 pub mod resource;
 pub mod schedule;
 pub mod search;
+pub mod short_json;
 pub mod site;
 pub mod source;
 pub mod style;

@@ -5,9 +5,14 @@ pub const SEARCH_QUERY_CHARS_MAX: usize = 100;
 pub const SEARCH_RUNS_MAX: usize = 16;
 /// Matches that a search finds, best and newest first; further ones are not counted and stand on no page.
 pub const SEARCH_MATCHES_MAX: i64 = 2_000;
+/// Matches that are looked for and counted at least, whatever page is asked for; beyond them no more than the page needs.
+pub const SEARCH_COUNTED_MIN: i64 = 200;
+/// Matches of a filtered query that SQLite looks at one by one before it reads the lists of the filter too.
+pub const SEARCH_NEWEST_MATCHES: i64 = 2_000;
 /// Characters of files' and folders' names that the index takes of one resource, each name once.
 pub const SEARCH_NAMES_CHARS_MAX: usize = 200_000;
-/// Resources in a block of PostgreSQL's index: the unit in which it is read, newest first.
+/// Resources in a block of PostgreSQL's index: the unit in which it is read, newest first. The indexes `documents_by_gram`
+/// and `documents_by_block` are made for this number.
 pub const SEARCH_BLOCK_ROWS: i64 = 8_192;
 /// Queries with a mistake taken out that are tried when nothing is found, how many resources each may bring, and
 /// of how many characters of a text the distance is measured.

@@ -55,6 +55,8 @@ pub const DRIVE_PAGE_ENTRIES: usize = 100;
 pub const CHECKS_AT_ONCE: i64 = 4;
 pub const CHECK_CALLS_MAX: usize = 1_000;
 pub const CHECK_S_MAX: u64 = 1_200;
+/// How long a share's folders are listed in one, seconds; several at once share the drive's calls.
+pub const CHECK_LIST_S_MAX: u64 = 600;
 /// How long a claim of a check holds without being extended, milliseconds.
 pub const CHECK_LEASE_MS: i64 = 60_000;
 /// Tries at a check before it ends as uncertain.
@@ -63,8 +65,10 @@ pub const CHECK_TRIES: i64 = 6;
 pub const MAILS_AT_ONCE: i64 = 8;
 /// One try to send a mail, seconds.
 pub const MAIL_S_MAX: u64 = 15;
-/// Tries before a mail is dead; with the default waits two days.
+/// Tries before a mail is dead that the server took for no recipient; with the default waits one to two days.
 pub const MAIL_TRIES: i64 = 24;
+/// Tries at a server that takes no mail at all count up to here, where the longest wait is reached by default.
+pub const MAIL_SERVER_TRIES: i64 = 10;
 /// How long a mail stays in the outbox's history, milliseconds.
 pub const MAIL_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
 /// How old a link or a tree is that no resource points to when it is removed, milliseconds.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::store::{Database, Dialect, Row, Value};
 use async_trait::async_trait;
-use spin_sdk::pg::{Connection, DbValue, Error as SdkError, ParameterValue, PgError};
+use spin_sdk::pg::{Connection, DbValue, Error as SdkError, ParameterValue, PgError, QueryError};
 use std::sync::Arc;
 
 pub struct SpinPostgres {
@@ -78,9 +78,17 @@ fn from_spin(value: DbValue) -> Result<Value> {
     })
 }
 
+/// SQLSTATEs of a statement that did nothing and may succeed when it is tried again: serialization, deadlock, lock.
+const TRANSIENT: [&str; 3] = ["40001", "40P01", "55P03"];
+
 fn failure(error: SdkError) -> Error {
     match error {
         SdkError::PgError(PgError::ConnectionFailed(cause)) => Error::busy(2, cause),
+        SdkError::PgError(PgError::QueryFailed(QueryError::DbError(told)))
+            if TRANSIENT.contains(&told.code.as_str()) =>
+        {
+            Error::busy(1, told.as_text)
+        }
         other => Error::internal(format!("PostgreSQL: {other}")),
     }
 }

@@ -1,9 +1,10 @@
 //! Checks of links (SH-9). A row is a check that is pending, so there is at most one of a resource. A worker claims
 //! it, asks the drive, writes what it found to the resource and then ends the row or puts it back. Both statements
-//! want the claim; the first one also wants the link that was asked for, so that an answer about another link, or
-//! of a worker that lost the claim, is void. A worker that dies between the two leaves a check that is made again.
+//! want the claim and the link that was claimed: another link has another check, so what was found out about the one
+//! before, or by a worker that lost the claim, is void. A worker that dies between the two leaves a check that is made
+//! again.
 
-use super::{Database, Dialect};
+use super::{Database, Dialect, Value};
 use crate::domain::check::Verdict;
 use crate::domain::drive::Drive;
 use crate::error::Result;
@@ -12,15 +13,12 @@ use crate::error::Result;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     pub resource_id: String,
-    /// Counts from 1, and tells this claim from others.
-    pub attempt: i64,
-}
-
-/// What is checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+    /// What is checked.
     pub link_id: String,
+    /// The tree that stands so far.
     pub directory_id: String,
+    /// Counts from 1, and tells this claim from others of the link.
+    pub attempt: i64,
 }
 
 /// A tree that the resource is to point to; it stands already.
@@ -71,7 +69,10 @@ pub async fn claim(
         "UPDATE checks SET attempt = attempt + 1, lease_owner = $2, lease_expires_at = $4 \
          WHERE resource_id IN (SELECT resource_id FROM checks \
            WHERE drive = $1 AND run_at <= $3 AND (lease_expires_at IS NULL OR lease_expires_at <= $3) \
-           ORDER BY run_at LIMIT $5 {lock}) RETURNING resource_id, attempt"
+           ORDER BY run_at LIMIT $5 {lock}) \
+         RETURNING resource_id, attempt, {link_id} AS link_id, {directory_id} AS directory_id",
+        link_id = of_resource("link_id"),
+        directory_id = of_resource("directory_id"),
     );
     let parameters = [
         drive.as_str().into(),
@@ -85,32 +86,34 @@ pub async fn claim(
         .map(|row| {
             Ok(Claim {
                 resource_id: row.get("resource_id")?,
+                link_id: row.get("link_id")?,
+                directory_id: row.get("directory_id")?,
                 attempt: row.get("attempt")?,
             })
         })
         .collect()
 }
 
-/// What the claimed check is about.
-pub async fn subject(database: &dyn Database, resource_id: &str) -> Result<Option<Subject>> {
-    let rows = database
-        .query(
-            "SELECT link_id, directory_id FROM resources WHERE resource_id = $1 AND deleted_at IS NULL",
-            &[resource_id.into()],
-        )
-        .await?;
-    rows.first()
-        .map(|row| {
-            Ok(Subject {
-                link_id: row.get("link_id")?,
-                directory_id: row.get("directory_id")?,
-            })
-        })
-        .transpose()
+/// A column of the check's resource.
+fn of_resource(column: &str) -> String {
+    format!("(SELECT r.{column} FROM resources r WHERE r.resource_id = checks.resource_id)")
 }
 
-/// The claim, as a condition on `checks`: parameters 1 to 3.
-const HELD: &str = "resource_id = $1 AND lease_owner = $2 AND attempt = $3";
+/// The claim, as a condition on `checks`: parameters 1 to 4.
+const HELD: &str = "resource_id = $1 AND lease_owner = $2 AND attempt = $3 \
+     AND EXISTS (SELECT 1 FROM resources r WHERE r.resource_id = checks.resource_id AND r.link_id = $4)";
+
+/// The parameters of [`HELD`] and [`ASKED`], and those behind them.
+fn of_claim<const N: usize>(claim: &Claim, worker_id: &str, more: [Value; N]) -> Vec<Value> {
+    let mut parameters = vec![
+        claim.resource_id.as_str().into(),
+        worker_id.into(),
+        claim.attempt.into(),
+        claim.link_id.as_str().into(),
+    ];
+    parameters.extend(more);
+    parameters
+}
 
 /// Holds a claim for longer; false when it is lost.
 pub async fn extend(
@@ -119,24 +122,15 @@ pub async fn extend(
     worker_id: &str,
     lease_expires_at: i64,
 ) -> Result<bool> {
-    let sql = format!("UPDATE checks SET lease_expires_at = $4 WHERE {HELD}");
-    let parameters = [
-        claim.resource_id.as_str().into(),
-        worker_id.into(),
-        claim.attempt.into(),
-        lease_expires_at.into(),
-    ];
+    let sql = format!("UPDATE checks SET lease_expires_at = $5 WHERE {HELD}");
+    let parameters = of_claim(claim, worker_id, [lease_expires_at.into()]);
     Ok(database.execute(&sql, &parameters).await? == 1)
 }
 
 /// Ends the pending check.
 pub async fn finish(database: &dyn Database, claim: &Claim, worker_id: &str) -> Result<bool> {
     let sql = format!("DELETE FROM checks WHERE {HELD}");
-    let parameters = [
-        claim.resource_id.as_str().into(),
-        worker_id.into(),
-        claim.attempt.into(),
-    ];
+    let parameters = of_claim(claim, worker_id, []);
     Ok(database.execute(&sql, &parameters).await? == 1)
 }
 
@@ -149,15 +143,9 @@ pub async fn postpone(
     run_at: i64,
 ) -> Result<bool> {
     let sql = format!(
-        "UPDATE checks SET attempt = $4, run_at = $5, lease_owner = NULL, lease_expires_at = NULL WHERE {HELD}"
+        "UPDATE checks SET attempt = $5, run_at = $6, lease_owner = NULL, lease_expires_at = NULL WHERE {HELD}"
     );
-    let parameters = [
-        claim.resource_id.as_str().into(),
-        worker_id.into(),
-        claim.attempt.into(),
-        attempts.into(),
-        run_at.into(),
-    ];
+    let parameters = of_claim(claim, worker_id, [attempts.into(), run_at.into()]);
     Ok(database.execute(&sql, &parameters).await? == 1)
 }
 
@@ -172,7 +160,7 @@ pub async fn release(database: &dyn Database, drive: Drive, worker_id: &str) -> 
         .await
 }
 
-/// The same condition on `resources`, with the link that was asked for: parameters 1 to 4.
+/// The same condition on `resources`.
 const ASKED: &str = "resource_id = $1 AND link_id = $4 AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM checks \
      WHERE checks.resource_id = resources.resource_id AND lease_owner = $2 AND attempt = $3)";
 
@@ -181,7 +169,6 @@ pub async fn record_ok(
     database: &dyn Database,
     claim: &Claim,
     worker_id: &str,
-    link_id: &str,
     tree: Option<NewTree<'_>>,
     now: i64,
 ) -> Result<bool> {
@@ -193,15 +180,12 @@ pub async fn record_ok(
            directory_id = coalesce($6, directory_id), total_size = coalesce($7, total_size) \
          WHERE {ASKED}"
     );
-    let parameters = [
-        claim.resource_id.as_str().into(),
-        worker_id.into(),
-        claim.attempt.into(),
-        link_id.into(),
+    let more = [
         now.into(),
         tree.as_ref().map(|tree| tree.directory_id).into(),
         tree.as_ref().map(|tree| tree.total_size).into(),
     ];
+    let parameters = of_claim(claim, worker_id, more);
     Ok(database.execute(&sql, &parameters).await? == 1)
 }
 
@@ -211,7 +195,6 @@ pub async fn record_bad(
     database: &dyn Database,
     claim: &Claim,
     worker_id: &str,
-    link_id: &str,
     interval_ms: i64,
     now: i64,
 ) -> Result<Option<i64>> {
@@ -221,14 +204,7 @@ pub async fn record_bad(
            state = CASE WHEN state = 'ok' AND bad_at <= $6 THEN 'invalidated' ELSE state END \
          WHERE {ASKED} RETURNING bad_at"
     );
-    let parameters = [
-        claim.resource_id.as_str().into(),
-        worker_id.into(),
-        claim.attempt.into(),
-        link_id.into(),
-        now.into(),
-        (now - interval_ms).into(),
-    ];
+    let parameters = of_claim(claim, worker_id, [now.into(), (now - interval_ms).into()]);
     let rows = database.query(&sql, &parameters).await?;
     rows.first().map(|row| row.get("bad_at")).transpose()
 }
@@ -239,7 +215,6 @@ pub async fn record_unknown(
     database: &dyn Database,
     claim: &Claim,
     worker_id: &str,
-    link_id: &str,
     verdict: Verdict,
     now: i64,
 ) -> Result<bool> {
@@ -247,14 +222,11 @@ pub async fn record_unknown(
     let sql = format!(
         "UPDATE resources SET verdict = $5, last_check_at = coalesce($6, last_check_at) WHERE {ASKED}"
     );
-    let parameters = [
-        claim.resource_id.as_str().into(),
-        worker_id.into(),
-        claim.attempt.into(),
-        link_id.into(),
-        verdict.as_str().into(),
-        checked_at.into(),
-    ];
+    let parameters = of_claim(
+        claim,
+        worker_id,
+        [verdict.as_str().into(), checked_at.into()],
+    );
     Ok(database.execute(&sql, &parameters).await? == 1)
 }
 

@@ -80,8 +80,15 @@ pub async fn address(database: &dyn Database, user_id: &str) -> Result<Option<St
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Sent,
-    Retry { run_at: i64, why: String },
-    Dead { why: String },
+    /// `attempts` of those so far count.
+    Retry {
+        run_at: i64,
+        attempts: i64,
+        why: String,
+    },
+    Dead {
+        why: String,
+    },
 }
 
 /// Records an attempt of the worker that holds it.
@@ -92,14 +99,18 @@ pub async fn record(
     outcome: &Outcome,
     now: i64,
 ) -> Result<bool> {
+    let attempts = match outcome {
+        Outcome::Retry { attempts, .. } => *attempts,
+        Outcome::Sent | Outcome::Dead { .. } => mail.attempt,
+    };
     let (state, sent_at, run_at, why) = match outcome {
         Outcome::Sent => ("sent", Some(now), now, None),
-        Outcome::Retry { run_at, why } => ("pending", None, *run_at, Some(why.as_str())),
+        Outcome::Retry { run_at, why, .. } => ("pending", None, *run_at, Some(why.as_str())),
         Outcome::Dead { why } => ("dead", None, now, Some(why.as_str())),
     };
     let changed = database
         .execute(
-            "UPDATE mails SET state = $4, sent_at = $5, run_at = $6, error = $7, \
+            "UPDATE mails SET state = $4, sent_at = $5, run_at = $6, error = $7, attempt = $8, \
                lease_owner = NULL, lease_expires_at = NULL \
              WHERE mail_id = $1 AND lease_owner = $2 AND attempt = $3 AND state = 'pending'",
             &[
@@ -110,6 +121,7 @@ pub async fn record(
                 sent_at.into(),
                 run_at.into(),
                 why.into(),
+                attempts.into(),
             ],
         )
         .await?;

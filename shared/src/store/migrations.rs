@@ -55,6 +55,24 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0007_search.sql"),
         postgres: include_str!("migrations/postgres/0007_search.sql"),
     },
+    Migration {
+        number: 8,
+        name: "blocked",
+        sqlite: include_str!("migrations/sqlite/0008_blocked.sql"),
+        postgres: include_str!("migrations/postgres/0008_blocked.sql"),
+    },
+    Migration {
+        number: 9,
+        name: "reviews",
+        sqlite: include_str!("migrations/sqlite/0009_reviews.sql"),
+        postgres: include_str!("migrations/postgres/0009_reviews.sql"),
+    },
+    Migration {
+        number: 10,
+        name: "search_periods",
+        sqlite: include_str!("migrations/sqlite/0010_search_periods.sql"),
+        postgres: include_str!("migrations/postgres/0010_search_periods.sql"),
+    },
 ];
 
 impl Migration {
@@ -88,4 +106,21 @@ pub async fn pending(database: &dyn Database) -> Result<Vec<&'static Migration>>
         .iter()
         .filter(|migration| !applied.contains(&migration.number))
         .collect())
+}
+
+/// A script that turns off PostgreSQL's compilation of statements for this role in this database, in sessions to come,
+/// whoever opens them; `None` where it is off. What it believes to be expensive it compiles, a second long, and a search
+/// of a few milliseconds seems expensive to it.
+pub async fn without_jit(database: &dyn Database) -> Result<Option<&'static str>> {
+    if database.dialect() != Dialect::Postgres {
+        return Ok(None);
+    }
+    let sql = "SELECT current_setting('jit', TRUE) AS jit";
+    let rows = database.query(sql, &[]).await?;
+    let jit: Option<String> = rows.first().map_or(Ok(None), |row| row.get("jit"))?;
+    Ok((jit.as_deref() == Some("on")).then_some(
+        "DO $$ BEGIN \
+           EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I SET jit = off', current_database()); \
+         END $$",
+    ))
 }

@@ -98,13 +98,14 @@ pub async fn find(database: &dyn Database, order_id: &str) -> Result<Option<Orde
     rows.first().map(order_from).transpose()
 }
 
-/// The link that an order pays for, as it is now; none once it was refunded or the resource was taken down.
+/// The link that an order pays for, as it is now; none once it was refunded, and none that reviewers have not approved:
+/// another one that waits for them, one that they rejected, one that they took down.
 pub async fn link(database: &dyn Database, order_id: &str) -> Result<Option<ShareLink>> {
     let rows = database
         .query(
             "SELECT l.url, l.code FROM orders o JOIN resources r ON r.resource_id = o.resource_id \
              JOIN links l ON l.link_id = r.link_id \
-             WHERE o.order_id = $1 AND o.refunded_at IS NULL AND r.state <> 'taken_down'",
+             WHERE o.order_id = $1 AND o.refunded_at IS NULL AND r.state IN ('ok', 'invalidated')",
             &[order_id.into()],
         )
         .await?;

@@ -214,13 +214,15 @@ pub struct Change {
     pub directory: Option<(String, i64)>,
     /// Another link that stands already, and its drive.
     pub link: Option<(String, Drive)>,
-    /// Of the review that another link needs, and any change of what was rejected.
+    /// Of the review that another link needs, any change of what was rejected, and another text of what waits for its
+    /// first decision.
     pub review_id: String,
     pub now: i64,
 }
 
 /// Changes a resource that is neither deleted nor taken down. Another link goes to review and check again, in this
-/// statement (trigger `resources_publish_again`), and what was rejected goes to review. Returns whether there was one.
+/// statement (trigger `resources_publish_again`), and what was rejected goes to review. A review that waits is of the
+/// texts that were there when it began: with others another one takes its place. Returns whether there was a resource.
 pub async fn change(
     database: &dyn Database,
     resource_id: &str,
@@ -235,7 +237,8 @@ pub async fn change(
                price = COALESCE($5, price), directory_id = COALESCE($6, directory_id), \
                total_size = COALESCE($7, total_size), link_id = COALESCE($8, link_id), \
                drive = COALESCE($9, drive), version = version + 1, updated_at = $11, \
-               review_id = CASE WHEN CAST($8 AS TEXT) IS NOT NULL OR state = 'rejected' THEN $10 ELSE review_id END, \
+               review_id = CASE WHEN CAST($8 AS TEXT) IS NOT NULL OR state = 'rejected' \
+                 OR state = 'pending' AND COALESCE($3, $4, $6) IS NOT NULL THEN $10 ELSE review_id END, \
                state = CASE WHEN CAST($8 AS TEXT) IS NOT NULL OR state = 'rejected' THEN 'pending' ELSE state END, \
                verdict = CASE WHEN CAST($8 AS TEXT) IS NULL THEN verdict END, \
                bad_at = CASE WHEN CAST($8 AS TEXT) IS NULL THEN bad_at END, \

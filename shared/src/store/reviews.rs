@@ -1,7 +1,7 @@
 //! What reviewers decide about: publications (SH-8) and reports (SH-10). What follows from a decision is part of the
 //! statement that makes it (triggers `reviews_decide_resource`, `reviews_decide_report`).
 
-use super::{Database, Row, Value};
+use super::{Database, Dialect, Row, Value};
 use crate::domain::page::Page;
 use crate::error::{Error, Result};
 
@@ -136,16 +136,23 @@ pub async fn report(
     reason: &str,
     now: i64,
 ) -> Result<Option<String>> {
+    // On PostgreSQL a takedown that is under way is waited for.
+    let lock = match database.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "FOR SHARE OF r",
+    };
     let rows = database
         .query(
+            &format!(
             "INSERT INTO reviews (review_id, kind, resource_id, reporter_id, reason, state, created_at) \
              SELECT CAST($1 AS TEXT), 'report', r.resource_id, CAST($3 AS TEXT), CAST($4 AS TEXT), 'pending', \
                CAST($5 AS BIGINT) \
              FROM resources r JOIN users u ON u.user_id = r.publisher_id \
              WHERE r.resource_id = $2 AND r.state IN ('ok', 'invalidated') AND r.deleted_at IS NULL \
-               AND u.blocked_at IS NULL \
+               AND u.blocked_at IS NULL {lock} \
              ON CONFLICT (resource_id, reporter_id) WHERE kind = 'report' AND state = 'pending' \
-             DO NOTHING RETURNING review_id",
+             DO NOTHING RETURNING review_id"
+            ),
             &[
                 review_id.into(),
                 resource_id.into(),
@@ -168,7 +175,8 @@ pub async fn report(
     rows.first().map(|row| row.get("review_id")).transpose()
 }
 
-/// Decides a review that waits, once. Returns whether it did.
+/// Decides a review that waits, once. Returns whether it did. On PostgreSQL the resource is locked before the review, as
+/// its publisher's changes do it; SQLite has one writer.
 pub async fn decide(
     database: &dyn Database,
     review_id: &str,
@@ -177,10 +185,20 @@ pub async fn decide(
     reviewer_id: &str,
     now: i64,
 ) -> Result<bool> {
+    let (locked, is_locked) = match database.dialect() {
+        Dialect::Sqlite => ("", ""),
+        Dialect::Postgres => (
+            "WITH locked AS MATERIALIZED (SELECT resource_id FROM resources WHERE resource_id = \
+               (SELECT resource_id FROM reviews WHERE review_id = $1) FOR UPDATE) ",
+            "AND resource_id IN (SELECT resource_id FROM locked) ",
+        ),
+    };
     let rows = database
         .query(
-            "UPDATE reviews SET state = $2, decision_reason = $3, decided_by = $4, decided_at = $5 \
-             WHERE review_id = $1 AND state = 'pending' RETURNING review_id",
+            &format!(
+                "{locked}UPDATE reviews SET state = $2, decision_reason = $3, decided_by = $4, decided_at = $5 \
+                 WHERE review_id = $1 AND state = 'pending' {is_locked}RETURNING review_id"
+            ),
             &[
                 review_id.into(),
                 state.as_str().into(),

@@ -14,8 +14,12 @@ use crate::domain::search::normal::normal;
 use crate::domain::search::query::Query;
 use crate::domain::search::{Field, TIERS, typo};
 use crate::error::{Error, Result};
-use crate::limits::{SEARCH_MATCHES_MAX, SEARCH_TREES_BYTES_MAX, SEARCH_VARIANT_MATCHES_MAX};
+use crate::limits::{
+    SEARCH_COUNTED_MIN, SEARCH_MATCHES_MAX, SEARCH_NEWEST_MATCHES, SEARCH_TREES_BYTES_MAX,
+    SEARCH_VARIANT_MATCHES_MAX,
+};
 use std::collections::{HashMap, HashSet};
+use std::slice;
 
 /// A statement that gives numbers of `documents d`, newest first; its limit is `$5`.
 struct Statement {
@@ -27,7 +31,7 @@ struct Statement {
 /// blocked. Without a filter the parameter is NULL.
 const PASSES: &str = "(CAST($1 AS TEXT) IS NULL OR d.drive = $1) \
      AND d.total_size >= $2 AND d.total_size <= $3 AND d.published_at >= $4 \
-     AND NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = d.publisher_id AND u.blocked_at IS NOT NULL)";
+     AND d.publisher_id NOT IN (SELECT user_id FROM users WHERE blocked_at IS NOT NULL)";
 
 /// The parameters of [`PASSES`], and the limit.
 fn filter_parameters(filter: &Filter, limit: i64) -> Vec<Value> {
@@ -86,36 +90,124 @@ impl Found {
 }
 
 /// What has all runs of the query: those with all in the title first, then in title and names, then in any field;
-/// the newest first among them, [`SEARCH_MATCHES_MAX`] at the most. If nothing has, what has almost.
-pub async fn find(database: &dyn Database, query: &Query, filter: &Filter) -> Result<Found> {
-    let mut numbers: Vec<i64> = Vec::new();
-    let mut known = HashSet::new();
-    // Without a run there is nothing in which matches could differ.
-    let tiers = if query.runs().is_empty() {
-        1
-    } else {
-        TIERS.len()
-    };
-    for fields in &TIERS[..tiers] {
-        // A tier has those of the tiers before it in it, so that this many are enough.
-        let found = matches(database, query, fields, filter, SEARCH_MATCHES_MAX).await?;
-        numbers.extend(found.into_iter().filter(|number| known.insert(*number)));
-        if numbers.len() as i64 >= SEARCH_MATCHES_MAX {
-            numbers.truncate(SEARCH_MATCHES_MAX as usize);
-            return Ok(Found {
-                numbers,
-                is_cut: true,
-                ..Found::default()
-            });
+/// the newest first among them, as many as it takes to show this page and to say whether there is another. If nothing
+/// has, filtered or not, what has almost.
+pub async fn find(
+    database: &dyn Database,
+    query: &Query,
+    filter: &Filter,
+    page: Page,
+) -> Result<Found> {
+    let limit = depth(page);
+    let ranked = match database.dialect() {
+        // Without a run there is nothing in which matches could differ.
+        _ if query.runs().is_empty() => {
+            let mut ranked = Ranked::up_to(limit);
+            ranked.add(matches(database, query, &[], filter, limit).await?);
+            ranked
         }
-    }
-    if numbers.is_empty() {
+        Dialect::Sqlite => tier_by_tier(database, query, filter, limit).await?,
+        Dialect::Postgres => told_apart(database, query, filter, limit).await?,
+    };
+    if ranked.numbers.is_empty() && !is_anywhere(database, query, filter).await? {
         return find_meant(database, query, filter).await;
     }
     Ok(Found {
-        numbers,
-        ..Found::default()
+        is_cut: ranked.is_full(),
+        numbers: ranked.numbers,
+        meant: HashMap::new(),
     })
+}
+
+/// On SQLite, which reads no further than it must: what the first tier brings is not looked for in the next.
+async fn tier_by_tier(
+    database: &dyn Database,
+    query: &Query,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Ranked> {
+    let mut ranked = Ranked::up_to(limit);
+    for fields in TIERS {
+        if ranked.is_full() {
+            break;
+        }
+        // One run is in a tier by the field alone that the tier adds; those that are known may have it there too.
+        let (fields, limit) = match (query.runs(), fields) {
+            ([_], [.., added]) => (slice::from_ref(added), limit + ranked.count()),
+            // A tier has those of the tiers before it in it, so that this many of each are enough.
+            _ => (fields, limit),
+        };
+        ranked.add(matches(database, query, fields, filter, limit).await?);
+    }
+    Ok(ranked)
+}
+
+/// On PostgreSQL, which reads the whole index for what is rare: once for all fields, and what it gave is told apart.
+async fn told_apart(
+    database: &dyn Database,
+    query: &Query,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Ranked> {
+    let [title, names, all] = TIERS;
+    let mut ranked = Ranked::up_to(limit);
+    let found = matches(database, query, all, filter, limit).await?;
+    let is_rare = (found.len() as i64) < limit;
+    for fields in [title, names] {
+        if is_rare {
+            ranked.add(among(database, query, fields, &found).await?);
+        } else if !ranked.is_full() {
+            ranked.add(matches(database, query, fields, filter, limit).await?);
+        }
+    }
+    ranked.add(found);
+    Ok(ranked)
+}
+
+/// How many matches a search for this page looks for: one more than stand on it and before it.
+fn depth(page: Page) -> i64 {
+    (page.offset() + page.limit() + 1).clamp(SEARCH_COUNTED_MIN, SEARCH_MATCHES_MAX)
+}
+
+/// Numbers of matches, each once, those that were added first before others.
+struct Ranked {
+    limit: i64,
+    numbers: Vec<i64>,
+    known: HashSet<i64>,
+}
+
+impl Ranked {
+    fn up_to(limit: i64) -> Self {
+        Self {
+            limit,
+            numbers: Vec::new(),
+            known: HashSet::new(),
+        }
+    }
+
+    /// What is too much is dropped.
+    fn add(&mut self, found: Vec<i64>) {
+        for number in found {
+            if !self.is_full() && self.known.insert(number) {
+                self.numbers.push(number);
+            }
+        }
+    }
+
+    fn count(&self) -> i64 {
+        self.numbers.len() as i64
+    }
+
+    fn is_full(&self) -> bool {
+        self.count() >= self.limit
+    }
+}
+
+/// Whether something has the query that the filter leaves out: then there is no mistake in it.
+async fn is_anywhere(database: &dyn Database, query: &Query, filter: &Filter) -> Result<bool> {
+    let [.., all] = TIERS;
+    let none = Filter::default();
+    Ok(*filter != none && !matches(database, query, all, &none, 1).await?.is_empty())
 }
 
 /// What has the query but for a mistake, in title or names: fewest mistakes first, then the newest.
@@ -153,13 +245,14 @@ pub fn statements(
     query: &Query,
     filter: &Filter,
 ) -> Result<Vec<(String, Vec<Value>)>> {
-    TIERS
-        .iter()
-        .map(|fields| {
-            let statement = statement(dialect, query, fields, filter, SEARCH_MATCHES_MAX)?;
-            Ok((statement.sql, statement.parameters))
-        })
-        .collect()
+    let mut statements = Vec::new();
+    for fields in TIERS {
+        let last = statement(dialect, query, fields, filter, SEARCH_MATCHES_MAX)?;
+        statements.extend(newest(dialect, query, fields, filter));
+        statements.push(last);
+    }
+    let parts = |it: Statement| (it.sql, it.parameters);
+    Ok(statements.into_iter().map(parts).collect())
 }
 
 fn statement(
@@ -183,7 +276,45 @@ async fn matches(
     filter: &Filter,
     limit: i64,
 ) -> Result<Vec<i64>> {
+    if let Some(statement) = newest(database.dialect(), query, fields, filter) {
+        let rows = database
+            .query(&statement.sql, &statement.parameters)
+            .await?;
+        let mut passing = Vec::new();
+        for row in &rows {
+            if row.get("passes")? && (passing.len() as i64) < limit {
+                passing.push(row.get("number")?);
+            }
+        }
+        if passing.len() as i64 == limit || (rows.len() as i64) < SEARCH_NEWEST_MATCHES {
+            return Ok(passing);
+        }
+    }
     let statement = statement(database.dialect(), query, fields, filter, limit)?;
+    let rows = database
+        .query(&statement.sql, &statement.parameters)
+        .await?;
+    rows.iter().map(|row| row.get("number")).collect()
+}
+
+/// The newest matches whether they pass the filter or not. On SQLite, where a filter is more lists to be read beside
+/// those of the query: what is rare, or hardly filtered, is found faster without them.
+fn newest(dialect: Dialect, query: &Query, fields: &[Field], filter: &Filter) -> Option<Statement> {
+    let is_both = !query.runs().is_empty() && !filter.facets().is_empty();
+    (dialect == Dialect::Sqlite && is_both).then(|| sqlite::newest(query, fields, filter))
+}
+
+/// Of these matches, those with every run in one of these fields.
+async fn among(
+    database: &dyn Database,
+    query: &Query,
+    fields: &[Field],
+    numbers: &[i64],
+) -> Result<Vec<i64>> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = postgres::among(query, fields, numbers)?;
     let rows = database
         .query(&statement.sql, &statement.parameters)
         .await?;
@@ -221,20 +352,23 @@ async fn rows(database: &dyn Database, numbers: &[i64]) -> Result<HashMap<i64, R
         return Ok(HashMap::new());
     }
     let numbers_of = json_integers(database.dialect(), 1);
+    // octet_length knows the size of a tree without reading it; the trees that there is room for are read alone.
     let sql = format!(
-        "SELECT r.number, r.resource_id, r.title, r.bio, r.price, r.total_size, r.drive, r.publisher_id, u.nickname, \
+        "WITH sizes AS (SELECT r.number, SUM(octet_length(d.tree)) OVER (ORDER BY octet_length(d.tree), r.number) AS upto \
+           FROM resources r JOIN directories d ON d.directory_id = r.directory_id WHERE r.number IN ({numbers_of})) \
+         SELECT r.number, r.resource_id, r.title, r.bio, r.price, r.total_size, r.drive, r.publisher_id, u.nickname, \
          r.published_at, r.last_check_at, r.state, r.sale_count, \
          CASE WHEN EXISTS (SELECT 1 FROM checks c WHERE c.resource_id = r.resource_id) THEN 1 ELSE 0 END \
-           AS check_pending, \
-         CASE WHEN SUM(LENGTH(d.tree)) OVER (ORDER BY LENGTH(d.tree), r.number) <= $2 THEN d.tree END AS tree \
+           AS check_pending, d.tree \
          FROM resources r JOIN users u ON u.user_id = r.publisher_id \
-         LEFT JOIN directories d ON d.directory_id = r.directory_id \
+         LEFT JOIN sizes s ON s.number = r.number \
+         LEFT JOIN directories d ON d.directory_id = r.directory_id AND s.upto <= $2 \
          WHERE r.number IN ({numbers_of})"
     );
     let list = serde_json::to_string(numbers).map_err(Error::internal)?;
-    // A character has four bytes at the most.
-    let chars = SEARCH_TREES_BYTES_MAX / 4;
-    let rows = database.query(&sql, &[list.into(), chars.into()]).await?;
+    let rows = database
+        .query(&sql, &[list.into(), SEARCH_TREES_BYTES_MAX.into()])
+        .await?;
     rows.into_iter()
         .map(|row| Ok((row.get("number")?, row)))
         .collect()

@@ -2,6 +2,7 @@
 
 use crate::domain::export::{self, Pace, Source};
 use crate::domain::layout::{FileType, Layout, LayoutFields};
+use crate::domain::short_json::ShortJson;
 use crate::domain::source::{Position, SourceUrl};
 use crate::error::{Error, Result};
 use crate::limits::TABLES_MAX;
@@ -38,17 +39,28 @@ pub struct ExportRequest {
     #[serde(default)]
     pub multi_type: Option<String>,
     #[serde(default)]
-    pub operator_id: Option<Value>,
+    pub operator_id: Option<ShortJson>,
     /// Seconds.
     #[serde(default)]
     pub max_exec_time: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "Box<RawValue>")]
 pub enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl TryFrom<Box<RawValue>> for OneOrMany {
+    type Error = serde_json::Error;
+
+    fn try_from(json: Box<RawValue>) -> serde_json::Result<Self> {
+        match json.get().starts_with('[') {
+            true => serde_json::from_str(json.get()).map(Self::Many),
+            false => serde_json::from_str(json.get()).map(Self::One),
+        }
+    }
 }
 
 /// The answer to an accepted export.
@@ -155,7 +167,7 @@ impl Export {
                 Source::Pulled(urls) => urls.iter().map(SourceUrl::redacted).collect(),
                 Source::Given => Vec::new(),
             },
-            operator_id: self.request.operator_id.clone(),
+            operator_id: self.request.operator_id.clone().map(|given| given.0),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::auth::callback::CallbackKey;
 use crate::auth::secret;
 use crate::domain::client::{CLIENT_DIGITS, ClientId};
 use crate::domain::project::{AllowedHosts, DEFAULT_GROUP, Limits, Name};
+use crate::domain::short_json::ShortJson;
 use crate::error::{Error, Result};
 use crate::limits::{SECRET_OVERLAP_S_DEFAULT, SECRET_OVERLAP_S_MAX};
 use crate::store::projects::{Change, NewProject, Project};
@@ -67,16 +68,16 @@ pub struct ProjectRequest {
     #[serde(default)]
     pub hosts: Vec<String>,
     #[serde(default)]
-    pub max_tasks: Option<Value>,
+    pub max_tasks: Option<ShortJson>,
     #[serde(default)]
-    pub max_rows: Option<Value>,
+    pub max_rows: Option<ShortJson>,
     #[serde(default)]
-    pub max_bytes: Option<Value>,
+    pub max_bytes: Option<ShortJson>,
 }
 
 /// What is no whole number is out of bounds.
-fn number(value: &Value) -> i64 {
-    value.as_i64().unwrap_or(-1)
+fn number(value: &ShortJson) -> i64 {
+    value.0.as_i64().unwrap_or(-1)
 }
 
 impl ProjectRequest {
@@ -144,11 +145,11 @@ pub struct ProjectChangeRequest {
     #[serde(default, deserialize_with = "present")]
     hosts: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
-    max_tasks: Option<Value>,
+    max_tasks: Option<ShortJson>,
     #[serde(default, deserialize_with = "present")]
-    max_rows: Option<Value>,
+    max_rows: Option<ShortJson>,
     #[serde(default, deserialize_with = "present")]
-    max_bytes: Option<Value>,
+    max_bytes: Option<ShortJson>,
     #[serde(default, deserialize_with = "present")]
     disabled: Option<bool>,
 }
@@ -167,10 +168,10 @@ impl ProjectChangeRequest {
             let name = text.as_deref().map(|text| Name::parse(field, text));
             name.transpose()
         };
-        let limit = |value: &Option<Value>, check: fn(i64) -> Result<i64>| {
-            let limit = value.as_ref().map(|value| match value {
+        let limit = |value: &Option<ShortJson>, check: fn(i64) -> Result<i64>| {
+            let limit = value.as_ref().map(|value| match value.0 {
                 Value::Null => Ok(None),
-                value => check(number(value)).map(Some),
+                _ => check(number(value)).map(Some),
             });
             limit.transpose()
         };
@@ -206,7 +207,7 @@ impl ProjectChangeRequest {
 #[derive(Debug, Default, Deserialize)]
 pub struct SecretRequest {
     #[serde(default)]
-    overlap_s: Option<Value>,
+    overlap_s: Option<ShortJson>,
     #[serde(default)]
     callback: bool,
 }
@@ -223,7 +224,7 @@ pub enum Replaced {
 impl SecretRequest {
     pub fn new(overlap_s: Option<i64>, callback: bool) -> Self {
         Self {
-            overlap_s: overlap_s.map(Value::from),
+            overlap_s: overlap_s.map(ShortJson::from),
             callback,
         }
     }

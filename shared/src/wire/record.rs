@@ -13,10 +13,21 @@ use std::collections::BTreeMap;
 
 /// A word that older systems write as a number: ids and types.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "Box<RawValue>")]
 pub enum Word {
     Number(i64),
     Text(String),
+}
+
+impl TryFrom<Box<RawValue>> for Word {
+    type Error = serde_json::Error;
+
+    fn try_from(json: Box<RawValue>) -> serde_json::Result<Self> {
+        match json.get().starts_with('"') {
+            true => serde_json::from_str(json.get()).map(Self::Text),
+            false => serde_json::from_str(json.get()).map(Self::Number),
+        }
+    }
 }
 
 impl Word {

@@ -25,7 +25,7 @@ pub struct ResourceRequest {
     #[serde(default)]
     price: Option<String>,
     #[serde(default)]
-    directory: Option<serde_json::Value>,
+    directory: Option<Box<RawValue>>,
 }
 
 /// A publication as it was asked for.
@@ -80,8 +80,8 @@ impl ResourceRequest {
             price: self.price.as_ref().map(price).transpose()?,
             directory: self
                 .directory
-                .clone()
-                .map(Directory::from_json)
+                .as_deref()
+                .map(|tree| Directory::from_json(tree.get()))
                 .transpose()?,
         })
     }
@@ -101,7 +101,9 @@ impl ResourceRequest {
         };
         let link = ShareLink::parse(url, self.code.as_deref().unwrap_or(old_code))?;
         let is_same_share = (link.drive, &link.share_id) == (before.drive, &before.share_id);
-        let is_same = is_same_share && (link.code == before.code || self.code.is_none());
+        // A link without a code leaves the one that it had.
+        let is_same = is_same_share
+            && (link.code == before.code || (self.code.is_none() && link.code.is_empty()));
         Ok((!is_same).then_some(link))
     }
 }
@@ -275,6 +277,11 @@ mod tests {
         }
         for (other, code) in [
             (r#"{"code":"zzzz"}"#, "zzzz"),
+            (
+                r#"{"url":"https://pan.baidu.com/s/1abcdef?pwd=zzzz"}"#,
+                "zzzz",
+            ),
+            (r#"{"code":""}"#, ""),
             (r#"{"url":"https://pan.baidu.com/s/1ghijkl"}"#, ""),
             (
                 r#"{"url":"https://www.alipan.com/s/abcdef","code":"zzzz"}"#,

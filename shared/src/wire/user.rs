@@ -3,6 +3,7 @@
 use super::time::rfc3339;
 use crate::domain::account::Role;
 use crate::domain::quota::own_limit;
+use crate::domain::short_json::ShortJson;
 use crate::error::{Error, Result};
 use crate::store::users::{Change, User};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -43,16 +44,16 @@ impl UserItem {
 #[derive(Debug, Deserialize)]
 pub struct UserChangeRequest {
     #[serde(default, deserialize_with = "present")]
-    role: Option<Value>,
+    role: Option<ShortJson>,
     #[serde(default, deserialize_with = "present")]
-    daily_limit: Option<Value>,
+    daily_limit: Option<ShortJson>,
     #[serde(default, deserialize_with = "present")]
-    blocked: Option<Value>,
+    blocked: Option<ShortJson>,
 }
 
 /// Tells `null` from what is left out.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ShortJson>, D::Error> {
+    ShortJson::deserialize(deserializer).map(Some)
 }
 
 impl UserChangeRequest {
@@ -60,15 +61,16 @@ impl UserChangeRequest {
     pub fn change(&self) -> Result<Change> {
         let role = self.role.as_ref().map(|value| {
             // What is no text is no role.
-            Role::parse_level(value.as_str().unwrap_or_default())
+            Role::parse_level(value.0.as_str().unwrap_or_default())
         });
-        let daily_limit = self.daily_limit.as_ref().map(|value| match value {
+        let daily_limit = self.daily_limit.as_ref().map(|value| match &value.0 {
             Value::Null => Ok(None),
             // What is no whole number is out of bounds.
             value => own_limit(value.as_i64().unwrap_or(-1)).map(Some),
         });
         let is_blocked = self.blocked.as_ref().map(|value| {
             value
+                .0
                 .as_bool()
                 .ok_or_else(|| Error::invalid("blocked", "blocked is true or false."))
         });

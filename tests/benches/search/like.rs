@@ -17,7 +17,7 @@ pub async fn measure(database: &dyn Database, name: &str, queries: &Queries) {
         "SELECT number FROM {from} WHERE title LIKE $1 OR names LIKE $1 OR bio LIKE $1 \
          ORDER BY CASE WHEN title LIKE $1 THEN 0 WHEN names LIKE $1 THEN 1 ELSE 2 END, number DESC LIMIT 20"
     );
-    for (characters, texts) in &queries.0 {
+    for (characters, texts) in &queries.parts {
         let (mut samples, mut found) = (Vec::new(), 0);
         for text in texts.iter().take(LIKE_QUERIES) {
             let begun = Instant::now();
@@ -31,7 +31,7 @@ pub async fn measure(database: &dyn Database, name: &str, queries: &Queries) {
         }
         say(
             &format!("{name} LIKE"),
-            *characters,
+            &format!("{characters} characters"),
             "",
             &mut samples,
             found,
@@ -40,6 +40,9 @@ pub async fn measure(database: &dyn Database, name: &str, queries: &Queries) {
 }
 
 async fn fill_sqlite(database: &dyn Database) {
+    // An earlier run on the same database has left it.
+    let drop = "DROP TABLE IF EXISTS plain";
+    database.execute(drop, &[]).await.expect("it is away");
     let create =
         "CREATE TABLE plain (number INTEGER PRIMARY KEY, title TEXT, names TEXT, bio TEXT)";
     database.execute(create, &[]).await.expect("a table");

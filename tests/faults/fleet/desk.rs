@@ -25,6 +25,18 @@ pub struct Run {
     tally: Mutex<BTreeMap<String, usize>>,
 }
 
+/// Says what a run knows when its test fails.
+pub struct LastWords(pub Arc<Run>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let run = &self.0;
+            println!("{:#?}\n{:#?}", run.tally(), run.problems());
+        }
+    }
+}
+
 /// One request, which may be made again with the same effect.
 pub struct Ask<'a> {
     pub method: Method,

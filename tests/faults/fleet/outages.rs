@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tests::{Chance, Member, Role, TestApp};
 
-/// After its start a member is left out by nginx for a while longer: `fail_timeout` of the configuration, and the
-/// time that a busy machine takes.
-const GRACE: Duration = Duration::from_millis(1500);
+/// After its start a member is left out by nginx for a while longer: `fail_timeout` of the configuration, which nginx
+/// counts in whole seconds and so up to one more, and the time that a busy machine takes.
+const GRACE: Duration = Duration::from_millis(2500);
 /// Between two blows of one hand, milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 300..2500;
 /// For how long a member stays away at the most, milliseconds.

@@ -21,31 +21,43 @@ pub struct Counts {
     pub had: AtomicUsize,
 }
 
-/// Pushes until the run is over.
+/// Pushes until the run is over, and everything is taken.
 pub async fn push(run: Arc<Run>, token: String, counts: Arc<Counts>, mut chance: Chance) {
     let mut number = 0;
-    while !run.is_over() {
-        let rows: Vec<Value> = (0..=chance.below(BATCH_ROWS_MAX))
-            .map(|_| {
+    // Somebody else was writing these: whoever was killed, most likely. They may be sent again.
+    let mut again = Vec::new();
+    while !run.is_over() || !again.is_empty() {
+        let mut rows: Vec<Value> = std::mem::take(&mut again);
+        if rows.is_empty() {
+            rows.extend((0..=chance.below(BATCH_ROWS_MAX)).map(|_| {
                 number += 1;
                 json!({
                     "syn_id": number.to_string(), "business_type": "member", "op": "upsert", "seq": number,
                     "entity": format!("member:{}", chance.below(ENTITIES)),
                     "data_detail": { "n": number }, "create_time": "2026-11-24T00:00:00Z",
                 })
-            })
-            .collect();
+            }));
+        }
         let body = json!({ "batch_id": unique(), "rows": rows });
         let data = run
             .must(Ask::post(&token, "/api/v1/sync/push", Some(&body)))
             .await;
         let results = data["results"].as_array().cloned().unwrap_or_default();
-        let taken = results.iter().filter(|it| it["status"] == "ok").count();
-        // The stored answer is repeated, so that a lost one changes nothing.
-        if taken != rows.len() {
-            run.problem(format!("rows were not taken: {data:#}"));
+        if results.len() != rows.len() {
+            run.problem(format!("{} rows were pushed: {data:#}", rows.len()));
         }
-        counts.accepted.fetch_add(taken, Ordering::SeqCst);
+        for (row, result) in rows.into_iter().zip(&results) {
+            let status = result["status"].as_str().unwrap_or_default();
+            run.count(&format!("rows answered {status}"));
+            match status {
+                // A runner that is killed when it has taken rows cannot keep its answer: they are repeated then.
+                "ok" | "dup" => {
+                    counts.accepted.fetch_add(1, Ordering::SeqCst);
+                }
+                "retry" => again.push(row),
+                _ => run.problem(format!("a row was not taken: {result}")),
+            }
+        }
         tokio::time::sleep(THINKS).await;
     }
 }
@@ -90,6 +102,7 @@ pub async fn pull(run: Arc<Run>, token: String, counts: Arc<Counts>) {
         match said.status {
             200 => {
                 for row in &rows {
+                    run.count("rows had");
                     shelf.take(&run, row);
                 }
                 counts.had.store(shelf.had.len(), Ordering::SeqCst);

@@ -4,8 +4,9 @@ use crate::sharing::market::Market;
 use serde_json::{Value, json};
 use shared::domain::resource::State;
 use shared::store::resources::Resource;
-use std::time::Duration;
-use tests::{Builder, DriveServer, PATIENCE, SHARE_CODE, ShareManner, TestApp, eventually, unique};
+use tests::{
+    Builder, Client, DriveServer, PATIENCE, SHARE_CODE, ShareManner, TestApp, eventually, unique,
+};
 
 /// Both drives' links to a share of this id.
 fn links(share_id: &str) -> [String; 2] {
@@ -191,7 +192,7 @@ async fn a_worker_killed_in_a_check_is_followed_by_another() {
     let share_id = unique();
     let url = &links(&share_id)[0];
     let resource_id = Market::of(&app).await.approved(url, SHARE_CODE).await;
-    let status = app.wait_for_end(Duration::from_secs(60));
+    let status = app.wait_for_end(PATIENCE);
     assert!(!status.success(), "{status}");
     let market = Market::of_stopped(&app);
     assert!(market.resource(&resource_id).await.is_check_pending);
@@ -247,4 +248,34 @@ async fn an_answer_about_a_link_that_was_replaced_is_void() {
     );
     assert_eq!(resource.state, State::Pending);
     assert_eq!(resource.total_size, 0, "the old link's tree is not its");
+}
+
+#[tokio::test]
+async fn a_client_that_shows_an_old_check_has_the_link_checked() {
+    let drives = DriveServer::start().await;
+    let app = start(&drives, TestApp::sqlite()).await;
+    let market = Market::of(&app).await;
+    let share_id = unique();
+    let resource_id = market.approved(&links(&share_id)[0], SHARE_CODE).await;
+    checked(&market, &resource_id).await;
+    let client = Client::registered(&app, "reader@example.com", "letters4numbers");
+    let shown = client.run(&["show", &resource_id]).ok();
+    assert!(shown.contains("the link opens"), "{shown}");
+    let before = drives.calls(&share_id);
+    app.set_row(
+        "resources",
+        "resource_id",
+        &resource_id,
+        "last_check_at = 1",
+    )
+    .await;
+    // A visitor's does not: checks are for those who have an account.
+    let visitor = Client::of(&app);
+    visitor.run(&["show", &resource_id]).ok();
+    assert!(!market.resource(&resource_id).await.is_check_pending);
+    let shown = client.run(&["show", &resource_id]).ok();
+    assert!(shown.contains("being checked"), "{shown}");
+    let resource = checked(&market, &resource_id).await;
+    assert!(resource.last_check_at > Some(1) && drives.calls(&share_id) > before);
+    assert_eq!(resource.verdict.as_deref(), Some("ok"));
 }

@@ -2,16 +2,10 @@
 
 use crate::sharing::market::Market;
 use shared::store::Database;
-use std::time::Duration;
 use tests::{
     Encryption, Mailbox, PATIENCE, Received, SMTP_PASSWORD, TestApp, eventually, smtp_config,
+    standing_address,
 };
-
-/// A port where nobody listens.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
-}
 
 async fn received(mailbox: &Mailbox, address: &str) -> Received {
     eventually("the mail arrives", PATIENCE, async || {
@@ -123,7 +117,9 @@ async fn a_title_adds_no_header_and_no_recipient() {
 
 #[tokio::test]
 async fn mail_waits_for_a_server_that_is_down_and_is_sent_once() {
-    let port = free_port();
+    let address = standing_address();
+    let (_, port) = address.rsplit_once(':').expect("a port");
+    let port = port.parse().expect("a number");
     let app = TestApp::sqlite().config(&smtp_config(port)).start();
     let market = Market::of(&app).await;
     market.rejected("a title", "a reason").await;
@@ -175,6 +171,19 @@ async fn a_wrong_password_is_no_end_of_a_mail() {
     })
     .await;
     assert_eq!(error.as_deref(), Some("the mail server answered 535"));
+    // Nor after a weekend of tries, which count up to the longest wait.
+    let tried = "UPDATE mails SET attempt = 1000, run_at = 0 WHERE lease_owner IS NULL";
+    eventually("it was tried a thousand times", PATIENCE, async || {
+        let done = market.database().execute(tried, &[]).await;
+        done.is_ok_and(|rows| rows == 1).then_some(())
+    })
+    .await;
+    eventually("it is tried once more", PATIENCE, async || {
+        let (state, attempt, _) = row(market.database(), &market.publisher_id).await;
+        assert_eq!(state, "pending");
+        (attempt < 100).then_some(())
+    })
+    .await;
     assert!(mailbox.received().is_empty());
 }
 
@@ -185,7 +194,7 @@ async fn a_worker_killed_after_sending_sends_again_under_the_same_id() {
     let mut app = builder.env("WHARF_CRASH_AT", "mail:sent").start();
     let market = Market::of(&app).await;
     market.rejected("a title", "a reason").await;
-    let status = app.wait_for_end(Duration::from_secs(60));
+    let status = app.wait_for_end(PATIENCE);
     assert!(!status.success(), "{status}");
     market.end_leases().await;
     app.restart_with(&[]);

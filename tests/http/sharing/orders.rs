@@ -247,7 +247,7 @@ async fn a_stale_record_is_refreshed_from_the_tables_and_not_from_the_clients_co
 }
 
 #[tokio::test]
-async fn a_link_of_what_was_taken_down_is_given_to_nobody() {
+async fn a_link_that_reviewers_did_not_approve_is_given_to_nobody() {
     let app = shared();
     let (buyer, _, item) = market(app).await;
     let bought = buyer
@@ -255,9 +255,25 @@ async fn a_link_of_what_was_taken_down_is_given_to_nobody() {
         .await
         .ok_with(201);
     let order_id = bought["order_id"].as_str().expect("an id");
-    app.set_row("resources", "resource_id", &item, "state = 'taken_down'")
+    assert!(buyer.order(order_id).await.ok()["url"].is_string());
+    for state in ["pending", "rejected", "taken_down"] {
+        app.set_row(
+            "resources",
+            "resource_id",
+            &item,
+            &format!("state = '{state}'"),
+        )
         .await;
-    assert!(buyer.order(order_id).await.ok().get("url").is_none());
+        assert!(
+            buyer.order(order_id).await.ok().get("url").is_none(),
+            "{state}"
+        );
+        let seen = buyer.resource(&item).await.ok();
+        assert!(
+            seen.get("url").is_none() && seen["bought"] == true,
+            "{state}"
+        );
+    }
     let replay = buyer
         .buy_under(Some("key"), &item, "10.00")
         .await

@@ -116,21 +116,33 @@ async fn another_link_goes_to_review_again_and_other_changes_do_not() {
         .await
         .refused(40401);
     let outdated = reviewer.review_of("resource", &resource_id).await;
-    // A reviewer decides about the link that stands, not about one that was replaced meanwhile.
-    publisher
-        .change_resource(&resource_id, &json!({ "code": "bbbb" }))
+    // A reviewer decides about the link and the texts that stand, not about those that were replaced meanwhile.
+    let mut outdated = outdated;
+    for change in [
+        json!({ "code": "bbbb" }),
+        json!({ "title": "later" }),
+        json!({ "bio": "b" }),
+    ] {
+        publisher.change_resource(&resource_id, &change).await.ok();
+        reviewer
+            .decide(&outdated, "approve", None)
+            .await
+            .refused(40401);
+        outdated = reviewer.review_of("resource", &resource_id).await;
+    }
+    // The code that came with a copied link is the new one.
+    let url = format!("{}?pwd=cccc", changed["url"].as_str().expect("a link"));
+    let copied = publisher
+        .change_resource(&resource_id, &json!({ "url": url }))
         .await
         .ok();
-    reviewer
-        .decide(&outdated, "approve", None)
-        .await
-        .refused(40401);
+    assert_eq!(copied["code"], "cccc", "{copied:#}");
     let review_id = reviewer.review_of("resource", &resource_id).await;
     reviewer.decide(&review_id, "approve", None).await.ok();
     let seen = shared().anonymous().resource(&resource_id).await.ok();
     assert_eq!(
         (&seen["state"], &seen["title"]),
-        (&json!("ok"), &json!("after"))
+        (&json!("ok"), &json!("later"))
     );
 }
 

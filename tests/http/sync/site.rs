@@ -2,7 +2,7 @@
 
 use crate::sqlite;
 use serde_json::{Value, json};
-use tests::{Builder, Caller, PATIENCE, Shop, TestApp, eventually};
+use tests::{Builder, Caller, PATIENCE, Shop, TestApp, eventually, standing_address};
 
 fn row(syn_id: &str, kind: &str, entity: &str) -> Value {
     json!({
@@ -149,11 +149,13 @@ async fn a_site_with_a_schedule_runs_by_it_and_when_it_is_asked() {
 
 #[tokio::test]
 async fn a_site_that_cannot_reach_its_cloud_says_so_and_loses_nothing() {
-    let (shop, mut cloud) = (Shop::start().await, sqlite().listen("127.0.0.1:0").start());
+    let (shop, mut cloud) = (
+        Shop::start().await,
+        sqlite().listen(&standing_address()).start(),
+    );
     let app = site(sqlite(), &cloud, "a", &shop).start();
     let at = app.user().await;
     drained(&at).await;
-    let listen = cloud.base().trim_start_matches("http://").to_owned();
     cloud.stop();
     at.hand_in(&[row("1", "order", "o:1")]).await.ok();
     let status = eventually("it notices", PATIENCE, async || {
@@ -171,7 +173,6 @@ async fn a_site_that_cannot_reach_its_cloud_says_so_and_loses_nothing() {
             .expect("why")
             .contains("cannot be reached")
     );
-    cloud.listen_on(&listen);
     cloud.restart();
     assert_eq!(drained(&at).await["dead"], 0);
 }

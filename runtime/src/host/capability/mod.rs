@@ -17,7 +17,12 @@ pub mod bindings {
     wasmtime::component::bindgen!({
         path: "wit",
         world: "wharf:runner/capabilities",
-        imports: { default: async },
+        imports: {
+            "spin:sqlite/sqlite@3.1.0.[method]connection.execute-async": async | store | trappable,
+            "spin:postgres/postgres@4.2.0.[method]connection.query-async": async | store | trappable,
+            "spin:postgres/postgres@4.2.0.[method]connection.execute-async": async | store | trappable,
+            default: async,
+        },
         with: {
             "spin:sqlite/sqlite.connection": crate::host::capability::sqlite::GuestConnection,
             "spin:postgres/postgres.connection": crate::host::capability::postgres::GuestConnection,

@@ -12,6 +12,7 @@ use super::bindings::spin::postgres::postgres::{
 };
 use super::postgres_value::{Parameter, column_of, payload_bytes, value_of};
 use crate::database::{postgres as native, script};
+use crate::fault;
 use crate::host::instance::InstanceState;
 use deadpool_postgres::{Object, Pool};
 use futures_util::TryStreamExt;
@@ -343,22 +344,25 @@ impl<T: 'static> HostConnectionWithStore<T> for HasSelf<InstanceState> {
         connection: Resource<GuestConnection>,
         statement: String,
         parameters: Vec<ParameterValue>,
-    ) -> Result<Rows, Error> {
-        let connection = accessor.with(|mut store| store.get().postgres(&connection))?;
-        let (columns, rows) = connection.query(&statement, parameters).await?;
-        let (rows, result) = match rows {
-            Ok(rows) => (rows, Ok(())),
-            Err(error) => (Vec::new(), Err(error)),
+    ) -> wasmtime::Result<Result<Rows, Error>> {
+        let run = async {
+            let connection = accessor.with(|mut store| store.get().postgres(&connection))?;
+            let (columns, rows) = connection.query(&statement, parameters).await?;
+            let (rows, result) = match rows {
+                Ok(rows) => (rows, Ok(())),
+                Err(error) => (Vec::new(), Err(error)),
+            };
+            let (stream, result) = accessor
+                .with(|mut store| {
+                    let stream = StreamReader::new(&mut store, rows)?;
+                    let result =
+                        FutureReader::new(&mut store, async move { wasmtime::error::Ok(result) })?;
+                    wasmtime::error::Ok((stream, result))
+                })
+                .map_err(|error| Error::Other(error.to_string()))?;
+            Ok((columns, stream, result))
         };
-        let (stream, result) = accessor
-            .with(|mut store| {
-                let stream = StreamReader::new(&mut store, rows)?;
-                let result =
-                    FutureReader::new(&mut store, async move { wasmtime::error::Ok(result) })?;
-                wasmtime::error::Ok((stream, result))
-            })
-            .map_err(|error| Error::Other(error.to_string()))?;
-        Ok((columns, stream, result))
+        fault::statement(run).await
     }
 
     async fn execute_async(
@@ -366,8 +370,11 @@ impl<T: 'static> HostConnectionWithStore<T> for HasSelf<InstanceState> {
         connection: Resource<GuestConnection>,
         statement: String,
         parameters: Vec<ParameterValue>,
-    ) -> Result<u64, Error> {
-        let connection = accessor.with(|mut store| store.get().postgres(&connection))?;
-        connection.execute(&statement, parameters).await
+    ) -> wasmtime::Result<Result<u64, Error>> {
+        let run = async {
+            let connection = accessor.with(|mut store| store.get().postgres(&connection))?;
+            connection.execute(&statement, parameters).await
+        };
+        fault::statement(run).await
     }
 }

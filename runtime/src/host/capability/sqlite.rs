@@ -6,6 +6,7 @@ use super::bindings::spin::sqlite::sqlite::{
 };
 use crate::database::script;
 use crate::database::sqlite::{Answer, SqliteError, SqlitePool, Transaction};
+use crate::fault;
 use crate::host::instance::InstanceState;
 use shared::store::Value as StoreValue;
 use std::sync::Arc;
@@ -227,23 +228,26 @@ impl<T: 'static> HostConnectionWithStore<T> for HasSelf<InstanceState> {
         connection: Resource<GuestConnection>,
         statement: String,
         parameters: Vec<Value>,
-    ) -> Result<Rows, Error> {
-        let connection = accessor.with(|mut store| store.get().sqlite(&connection))?;
-        // As on Spin, even a syntax error arrives with the result.
-        let (answer, result) = match connection.run(&statement, parameters).await {
-            Ok(answer) => (answer, Ok(())),
-            Err(error) => (Answer::default(), Err(Error::from(error))),
+    ) -> wasmtime::Result<Result<Rows, Error>> {
+        let run = async {
+            let connection = accessor.with(|mut store| store.get().sqlite(&connection))?;
+            // As on Spin, even a syntax error arrives with the result.
+            let (answer, result) = match connection.run(&statement, parameters).await {
+                Ok(answer) => (answer, Ok(())),
+                Err(error) => (Answer::default(), Err(Error::from(error))),
+            };
+            let rows: Vec<RowResult> = answer.rows.into_iter().map(to_row).collect();
+            let (stream, result) = accessor
+                .with(|mut store| {
+                    let stream = StreamReader::new(&mut store, rows)?;
+                    let result =
+                        FutureReader::new(&mut store, async move { wasmtime::error::Ok(result) })?;
+                    wasmtime::error::Ok((stream, result))
+                })
+                .map_err(|error| Error::Io(error.to_string()))?;
+            Ok((answer.columns, stream, result))
         };
-        let rows: Vec<RowResult> = answer.rows.into_iter().map(to_row).collect();
-        let (stream, result) = accessor
-            .with(|mut store| {
-                let stream = StreamReader::new(&mut store, rows)?;
-                let result =
-                    FutureReader::new(&mut store, async move { wasmtime::error::Ok(result) })?;
-                wasmtime::error::Ok((stream, result))
-            })
-            .map_err(|error| Error::Io(error.to_string()))?;
-        Ok((answer.columns, stream, result))
+        fault::statement(run).await
     }
 
     async fn changes_async(

@@ -1,5 +1,5 @@
 //! Lists a share level by level into a [`Directory`]. The tree ends at the limits: what lies deeper than 32 levels,
-//! or comes after 20,000 nodes or 1,000 calls, is left out.
+//! or comes after 20,000 nodes, 1,000 calls or ten minutes, is left out.
 
 use super::api::{Entry, Refusal, Shares};
 use shared::domain::directory::{Directory, Node, NodeType};
@@ -8,6 +8,7 @@ use shared::limits::{
     CHECK_CALLS_MAX, DIRECTORY_DEPTH_MAX, DIRECTORY_NAME_CHARS_MAX, DIRECTORY_NODES_MAX,
 };
 use std::collections::VecDeque;
+use std::time::Instant;
 
 /// A listing that broke off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,15 +28,21 @@ struct Folder {
 }
 
 /// What was found, parents before children.
-#[derive(Default)]
 struct Found {
+    deadline: Instant,
     nodes: Vec<(Option<usize>, Node)>,
     folders: VecDeque<Folder>,
     calls: usize,
 }
 
-pub async fn list(shares: &dyn Shares, link: &ShareLink, key: &str) -> Result<Directory, Broken> {
-    let mut found = Found::default();
+/// What is there until the deadline; the first page in any case.
+pub async fn list(
+    shares: &dyn Shares,
+    link: &ShareLink,
+    key: &str,
+    deadline: Instant,
+) -> Result<Directory, Broken> {
+    let mut found = Found::until(deadline);
     found.folders.push_back(Folder {
         node: None,
         id: String::new(),
@@ -63,7 +70,7 @@ async fn list_folder(
     let mut marker = String::new();
     let mut before: Vec<Entry> = Vec::new();
     loop {
-        if found.calls == CHECK_CALLS_MAX {
+        if found.is_spent() {
             return Ok(false);
         }
         found.calls += 1;
@@ -93,6 +100,19 @@ async fn list_folder(
 }
 
 impl Found {
+    fn until(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            nodes: Vec::new(),
+            folders: VecDeque::new(),
+            calls: 0,
+        }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.calls == CHECK_CALLS_MAX || self.calls > 0 && Instant::now() >= self.deadline
+    }
+
     fn add(&mut self, parent: &Folder, entry: &Entry) {
         if let Some(id) = &entry.folder
             && parent.depth < DIRECTORY_DEPTH_MAX

@@ -26,12 +26,12 @@ use shared::domain::directory::Directory;
 use shared::domain::drive::{Drive, ShareLink};
 use shared::domain::egress::AllowList;
 use shared::domain::task::backoff_ms;
-use shared::limits::{CHECK_LEASE_MS, CHECK_S_MAX, CHECK_TRIES, CHECKS_AT_ONCE};
-use shared::store::checks::{self, Claim, NewTree, Subject};
+use shared::limits::{CHECK_LEASE_MS, CHECK_LIST_S_MAX, CHECK_S_MAX, CHECK_TRIES, CHECKS_AT_ONCE};
+use shared::store::checks::{self, Claim, NewTree};
 use shared::store::{directories, links};
 use shared::{Error, Result};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// The longest wait for a wake-up that never came.
@@ -159,11 +159,7 @@ async fn run_one(
 
 async fn check(worker: &Worker, drive: Drive, claim: &Claim) -> Result<()> {
     let database = &*worker.database;
-    let Some(subject) = checks::subject(database, &claim.resource_id).await? else {
-        checks::finish(database, claim, &worker.id).await?;
-        return Ok(());
-    };
-    let Some(link) = links::find(database, &subject.link_id).await? else {
+    let Some(link) = links::find(database, &claim.link_id).await? else {
         return Err(Error::internal("a resource points to no link"));
     };
     let look = tokio::select! {
@@ -183,7 +179,7 @@ async fn check(worker: &Worker, drive: Drive, claim: &Claim) -> Result<()> {
         "check"
     );
     crate::fault::point("check:asked");
-    settle(worker, claim, &subject, look).await
+    settle(worker, claim, look).await
 }
 
 /// Returns when the claim is lost.
@@ -206,7 +202,8 @@ async fn look(shares: &dyn Shares, link: &ShareLink) -> Look {
             Ok(key) => key,
             Err(refusal) => return Look::refused(refusal),
         };
-        match list::list(shares, link, &key).await {
+        let deadline = Instant::now() + Duration::from_secs(CHECK_LIST_S_MAX);
+        match list::list(shares, link, &key, deadline).await {
             Ok(directory) => Look {
                 verdict: Verdict::Ok,
                 directory: Some(directory),
@@ -226,19 +223,17 @@ async fn look(shares: &dyn Shares, link: &ShareLink) -> Look {
 }
 
 /// Writes what a look came to.
-async fn settle(worker: &Worker, claim: &Claim, subject: &Subject, look: Look) -> Result<()> {
+async fn settle(worker: &Worker, claim: &Claim, look: Look) -> Result<()> {
     let has_tries = claim.attempt < CHECK_TRIES;
     match look.verdict {
         Verdict::Uncertain if has_tries => put_back(worker, claim).await,
         // The share lives, but what it holds is not known yet.
         Verdict::Ok if look.directory.is_none() && has_tries => put_back(worker, claim).await,
-        Verdict::Ok => settle_ok(worker, claim, subject, look.directory).await,
-        Verdict::Bad => settle_bad(worker, claim, subject).await,
+        Verdict::Ok => settle_ok(worker, claim, look.directory).await,
+        Verdict::Bad => settle_bad(worker, claim).await,
         Verdict::Locked | Verdict::Uncertain => {
             let (database, id) = (&*worker.database, &worker.id);
-            let link_id = &subject.link_id;
-            let now = now_ms();
-            checks::record_unknown(database, claim, id, link_id, look.verdict, now).await?;
+            checks::record_unknown(database, claim, id, look.verdict, now_ms()).await?;
             checks::finish(database, claim, id).await.map(drop)
         }
     }
@@ -255,18 +250,13 @@ async fn put_back(worker: &Worker, claim: &Claim) -> Result<()> {
 }
 
 /// A tree is written first and pointed to with the verdict; one that is the same is not written again.
-async fn settle_ok(
-    worker: &Worker,
-    claim: &Claim,
-    subject: &Subject,
-    directory: Option<Directory>,
-) -> Result<()> {
+async fn settle_ok(worker: &Worker, claim: &Claim, directory: Option<Directory>) -> Result<()> {
     let (database, id) = (&*worker.database, &worker.id);
     let now = now_ms();
     let mut written = None;
     if let Some(directory) = directory {
         let tree = serde_json::to_string(&directory).map_err(Error::internal)?;
-        if directories::tree(database, &subject.directory_id).await? != Some(tree) {
+        if directories::tree(database, &claim.directory_id).await? != Some(tree) {
             let directory_id = uuid::Uuid::now_v7().to_string();
             directories::insert(database, &directory_id, &directory, now).await?;
             written = Some((directory_id, directory.total_size()));
@@ -276,16 +266,16 @@ async fn settle_ok(
         directory_id,
         total_size: *total_size,
     });
-    checks::record_ok(database, claim, id, &subject.link_id, tree, now).await?;
+    checks::record_ok(database, claim, id, tree, now).await?;
     checks::finish(database, claim, id).await.map(drop)
 }
 
-async fn settle_bad(worker: &Worker, claim: &Claim, subject: &Subject) -> Result<()> {
+async fn settle_bad(worker: &Worker, claim: &Claim) -> Result<()> {
     let (database, id) = (&*worker.database, &worker.id);
     let interval_s = worker.settings.drives.bad_interval_s;
     let interval_ms = i64::try_from(interval_s).unwrap_or(i64::MAX / 1000) * 1000;
-    let (link_id, now) = (&subject.link_id, now_ms());
-    let first = checks::record_bad(database, claim, id, link_id, interval_ms, now).await?;
+    let now = now_ms();
+    let first = checks::record_bad(database, claim, id, interval_ms, now).await?;
     match first {
         Some(first) if first > now - interval_ms => {
             checks::postpone(database, claim, id, 0, first + interval_ms).await

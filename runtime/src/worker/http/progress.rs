@@ -100,9 +100,12 @@ struct Closed;
 
 impl Client {
     /// Sends a change unless it, or a newer one, went before it.
-    async fn send(&mut self, change: Arc<Change>) -> std::result::Result<(), Closed> {
+    async fn send(&mut self, mut change: Arc<Change>) -> std::result::Result<(), Closed> {
         let is_wanted = self.task_id.as_ref().is_none_or(|id| *id == change.task_id);
         let sent = self.sent.get(&change.task_id);
+        if let Some(sent) = sent {
+            change = change.not_below(sent);
+        }
         let is_known = sent.is_some_and(|sent| change.is_known_after(sent));
         if !is_wanted || is_known {
             return Ok(());

@@ -2,6 +2,7 @@
 
 use super::{Head, HeadTree};
 use crate::domain::pairs;
+use crate::domain::short_json::ShortJson;
 use crate::domain::style::Style;
 use crate::error::{Error, Result};
 use crate::limits::{
@@ -10,6 +11,9 @@ use crate::limits::{
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
+
+/// Objects in the JSON of a head at the most: itself, its style and what that has.
+const OBJECTS_PER_HEAD: usize = 5;
 
 impl HeadTree {
     /// Parses a template in any of its notations; `path` names it in errors, such as `template`.
@@ -100,8 +104,9 @@ impl Parsing {
         let mut heads = Vec::with_capacity(pairs.len());
         for (name, title) in pairs {
             let path = format!("{path}.{name}");
-            let title: Value = serde_json::from_str(title.get()).unwrap_or_default();
-            let title = title_of(Some(&title), name, &path)?;
+            let title = serde_json::from_str::<ShortJson>(title.get());
+            let title = title.map_err(|_| Error::invalid(&path, "A title is a text."))?;
+            let title = title_of(Some(&title.0), name, &path)?;
             self.count(&path)?;
             self.leaf(name, &path)?;
             heads.push(Head::column(name, &title));
@@ -191,8 +196,7 @@ impl Parsing {
     fn count(&mut self, path: &str) -> Result<()> {
         self.heads += 1;
         if self.heads > HEADS_MAX {
-            let message = format!("A template has at most {HEADS_MAX} heads.");
-            return Err(Error::invalid(path, message));
+            return Err(too_many(path));
         }
         Ok(())
     }
@@ -255,7 +259,17 @@ fn read_pairs(json: &str, path: &str) -> Result<Vec<(String, Box<RawValue>)>> {
     pairs::read(json).ok_or_else(|| no_template(path))
 }
 
+fn too_many(path: &str) -> Error {
+    let message = format!("A template has at most {HEADS_MAX} heads.");
+    Error::invalid(path, message)
+}
+
+/// Refuses what cannot be so few heads before it is read: as a tree of values it would not fit a component's memory.
 fn array(json: &RawValue, path: &str) -> Result<Vec<Value>> {
+    let objects = json.get().bytes().filter(|byte| *byte == b'{').count();
+    if objects > HEADS_MAX * OBJECTS_PER_HEAD {
+        return Err(too_many(path));
+    }
     serde_json::from_str(json.get())
         .map_err(|_| Error::invalid(path, "This is an array of heads, not too deeply nested."))
 }

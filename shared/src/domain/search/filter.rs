@@ -74,16 +74,20 @@ impl Filter {
             let max = size_class(self.max_size.unwrap_or(SIZE_BYTES_MAX));
             lists.push((min..=max).map(Facet::Size).collect());
         }
-        if let Some(since) = self.since {
-            // What is published meanwhile, on a machine whose clock is ahead, counts too.
-            let (unit, facet): (i64, fn(u32) -> Facet) = match since.now - since.at {
-                short if short <= MONTH_MS => (WEEK_MS, Facet::Week),
-                _ => (MONTH_MS, Facet::Month),
-            };
-            let range = period(since.at, unit)..=period(since.now + unit, unit);
-            lists.push(range.map(facet).collect());
-        }
+        lists.extend(self.periods());
         lists
+    }
+
+    /// Of the lists of [`Filter::facets`] the one about time.
+    fn periods(&self) -> Option<Vec<Facet>> {
+        let since = self.since?;
+        // What is published meanwhile, on a machine whose clock is ahead, counts too.
+        let (unit, facet): (i64, fn(u32) -> Facet) = match since.now - since.at {
+            short if short <= MONTH_MS => (WEEK_MS, Facet::Week),
+            _ => (MONTH_MS, Facet::Month),
+        };
+        let range = period(since.at, unit)..=period(since.now + unit, unit);
+        Some(range.map(facet).collect())
     }
 
     pub fn passes(&self, total_size: i64, drive: Drive, published_at: i64) -> bool {

@@ -14,7 +14,7 @@ const CHARACTER_BITS: u32 = 21;
 const FIELD_BITS: u32 = 2;
 const BLOCK_SHIFT: u32 = 2 * CHARACTER_BITS + FIELD_BITS;
 
-/// What can be filtered by, as one more field of the index. Weeks and months (of 30 days) count from the epoch.
+/// What can be filtered by, as one more field of SQLite's index. Weeks and months (of 30 days) count from the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Facet {
     Drive(Drive),
@@ -32,17 +32,6 @@ impl Facet {
             Self::Week(week) => format!("fw{week}"),
             Self::Month(month) => format!("fm{month}"),
         }
-    }
-
-    fn packed(self) -> i64 {
-        let (kind, value) = match self {
-            Self::Drive(Drive::Aliyun) => (0, 0),
-            Self::Drive(Drive::Baidu) => (0, 1),
-            Self::Size(bits) => (1, bits),
-            Self::Week(week) => (2, week),
-            Self::Month(month) => (3, month),
-        };
-        pack(3, kind, value & ((1 << CHARACTER_BITS) - 1))
     }
 }
 
@@ -120,10 +109,6 @@ pub fn packed(field: Field, normal: &str, grams: &mut BTreeSet<i64>) {
             }
         }
     }
-}
-
-pub fn packed_facets(facets: &[Facet]) -> Vec<i64> {
-    facets.iter().map(|facet| facet.packed()).collect()
 }
 
 /// What PostgreSQL's index is asked for a run in a field: all of these.

@@ -6,6 +6,7 @@ use crate::domain::search::Field;
 use crate::domain::search::filter::Filter;
 use crate::domain::search::grams::{facet_phrase, phrase};
 use crate::domain::search::query::Query;
+use crate::limits::SEARCH_NEWEST_MATCHES;
 
 /// CROSS JOIN keeps the index of grams the outer side, whose order is that of the answer.
 pub(super) fn statement(query: &Query, fields: &[Field], filter: &Filter, limit: i64) -> Statement {
@@ -31,6 +32,20 @@ pub(super) fn statement(query: &Query, fields: &[Field], filter: &Filter, limit:
     if !asked.is_empty() {
         parameters.push(Value::Text(asked));
     }
+    Statement { sql, parameters }
+}
+
+/// The newest that have the query, and of each whether it passes the filter.
+pub(super) fn newest(query: &Query, fields: &[Field], filter: &Filter) -> Statement {
+    let sql = format!(
+        "SELECT d.number, CASE WHEN {} THEN 1 ELSE 0 END AS passes \
+         FROM grams CROSS JOIN documents d ON d.number = grams.rowid \
+         WHERE grams MATCH $6 ORDER BY grams.rowid DESC LIMIT $5",
+        super::PASSES
+    );
+    let mut parameters = super::filter_parameters(filter, SEARCH_NEWEST_MATCHES);
+    let asked = expression(query, fields, &Filter::default());
+    parameters.push(Value::Text(asked));
     Statement { sql, parameters }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::worker::check::api::Page;
 use async_trait::async_trait;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 const PAGE: usize = 100;
 
@@ -98,12 +99,16 @@ impl Shares for Made {
 }
 
 async fn listed(shape: Shape) -> (Result<Directory, Broken>, usize) {
+    listed_within(shape, Duration::from_secs(60)).await
+}
+
+async fn listed_within(shape: Shape, time: Duration) -> (Result<Directory, Broken>, usize) {
     let made = Made {
         shape,
         calls: AtomicUsize::new(0),
     };
     let link = ShareLink::parse("https://www.alipan.com/s/abcdef", "").unwrap();
-    let listed = list(&made, &link, "").await;
+    let listed = list(&made, &link, "", Instant::now() + time).await;
     (listed, made.calls.into_inner())
 }
 
@@ -134,6 +139,13 @@ async fn a_share_of_many_folders_ends_at_the_calls() {
     let (directory, calls) = listed(Shape::Folders(5_000)).await;
     assert_eq!(directory.unwrap().nodes().count(), 5_000);
     assert_eq!(calls, CHECK_CALLS_MAX);
+}
+
+#[tokio::test]
+async fn what_is_not_listed_in_time_is_left_out() {
+    let (directory, calls) = listed_within(Shape::Files(250), Duration::ZERO).await;
+    assert_eq!(directory.unwrap().nodes().count(), PAGE);
+    assert_eq!(calls, 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,1 @@
+-- Nothing: weeks and months are words of the index here.
