@@ -7,7 +7,7 @@ use shared::domain::coins::Coins;
 use shared::domain::directory::{Directory, Node, NodeType};
 use shared::domain::drive::{Drive, ShareLink};
 use shared::domain::resource::State;
-use shared::store::checks::{self, Claim, NewTree};
+use shared::store::checks::{self, Claim, Listing};
 use shared::store::resources::{self, Change, NewResource, Resource};
 use shared::store::{Database, directories, links, reviews, users};
 
@@ -36,13 +36,24 @@ pub async fn link(database: &dyn Database) -> String {
 }
 
 pub async fn publish(database: &dyn Database, title: &str) -> Published {
+    let publisher_id = user(database).await;
+    publish_as(database, publisher_id, title).await
+}
+
+async fn publish_as(database: &dyn Database, publisher_id: String, title: &str) -> Published {
     let published = Published {
         resource_id: id(),
-        publisher_id: user(database).await,
+        publisher_id,
         review_id: id(),
         link_id: link(database).await,
     };
-    let new = NewResource {
+    let new = publication(&published, title);
+    resources::publish(database, &new).await.unwrap();
+    published
+}
+
+pub fn publication(published: &Published, title: &str) -> NewResource {
+    NewResource {
         resource_id: published.resource_id.clone(),
         publisher_id: published.publisher_id.clone(),
         drive: Drive::Aliyun,
@@ -56,9 +67,7 @@ pub async fn publish(database: &dyn Database, title: &str) -> Published {
         idempotency_key: None,
         request_hash: "hash".to_owned(),
         now: NOW,
-    };
-    resources::publish(database, &new).await.unwrap();
-    published
+    }
 }
 
 pub async fn approved(database: &dyn Database) -> Published {
@@ -108,7 +117,7 @@ async fn a_publication_is_checked_by_one_worker_at_a_time() {
         let next = claim_as(database, "c", NOW + LEASE).await;
         assert_eq!((next.len(), next[0].attempt), (1, 2), "{}", fixture.name);
         for worker in ["a", "b"] {
-            let ok = checks::record_ok(database, &late, worker, None, NOW).await;
+            let ok = checks::record_ok(database, &late, worker, Listing::Broken, NOW).await;
             assert!(!ok.unwrap());
             assert!(!checks::finish(database, &late, worker).await.unwrap());
             let held = checks::extend(database, &late, worker, NOW + LEASE).await;
@@ -120,6 +129,151 @@ async fn a_publication_is_checked_by_one_worker_at_a_time() {
                 .unwrap()
         );
         assert!(claim_as(database, "d", NOW + 8 * LEASE).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn one_check_of_a_publisher_is_under_way_at_a_time() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let busy = publish(database, "first").await;
+        for title in ["second", "third"] {
+            publish_as(database, busy.publisher_id.clone(), title).await;
+        }
+        let other = publish(database, "another's").await;
+        let claim = async |now: i64| {
+            checks::claim(database, Drive::Aliyun, "w", now, now + LEASE, 1)
+                .await
+                .unwrap()
+                .pop()
+        };
+        let first = claim(NOW).await.expect("one is due");
+        let second = claim(NOW).await.expect("another one is due");
+        let mut claimed = [&first, &second].map(|claim| claim.resource_id.as_str());
+        claimed.sort_unstable();
+        assert!(claimed.contains(&&*other.resource_id), "{}", fixture.name);
+        assert_eq!(claim(NOW).await, None, "{}", fixture.name);
+        let of_busy = if first.resource_id == other.resource_id {
+            &second
+        } else {
+            &first
+        };
+        assert!(checks::finish(database, of_busy, "w").await.unwrap());
+        assert!(claim(NOW).await.is_some(), "{}: the next one", fixture.name);
+        assert_eq!(claim(NOW).await, None);
+        assert!(claim(NOW + LEASE).await.is_some(), "its worker died");
+    }
+}
+
+#[tokio::test]
+async fn what_a_publisher_says_of_files_counts_until_the_drive_has_listed_them() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let published = approved(database).await;
+        let (resource_id, publisher_id) = (&published.resource_id, &published.publisher_id);
+        let say = async |directory_id: &str, link: Option<(String, Drive)>| {
+            let change = Change {
+                directory: Some((directory_id.to_owned(), 1)),
+                link,
+                review_id: id(),
+                now: NOW + 1,
+                ..Change::default()
+            };
+            resources::change(database, resource_id, publisher_id, &change)
+                .await
+                .unwrap()
+        };
+        let claim = claim_one(database, NOW).await;
+        assert!(say("said", None).await, "{}", fixture.name);
+        // The drive holds what stood when it was asked; by now another tree stands.
+        let same = checks::record_ok(database, &claim, "w", Listing::Same, NOW + 2).await;
+        assert!(!same.unwrap(), "{}", fixture.name);
+        let resource = found(&fixture, &published).await;
+        assert_eq!((resource.listed_at, resource.verdict), (None, None));
+        let listed = Listing::Other {
+            directory_id: "listed",
+            total_size: 9,
+        };
+        let done = checks::record_ok(database, &claim, "w", listed, NOW + 3).await;
+        assert!(done.unwrap());
+        assert!(!say("said again", None).await, "{}", fixture.name);
+        let resource = found(&fixture, &published).await;
+        assert_eq!(
+            (resource.directory_id.as_str(), resource.listed_at),
+            ("listed", Some(NOW + 3))
+        );
+        // Of another link the drive has said nothing yet.
+        let another = link(database).await;
+        assert!(say("of another", Some((another, Drive::Aliyun))).await);
+        let resource = found(&fixture, &published).await;
+        assert_eq!(
+            (resource.directory_id.as_str(), resource.listed_at),
+            ("of another", None)
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_said_of_death_is_void_when_the_share_opens() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let published = approved(database).await;
+        let claim = claim_one(database, NOW).await;
+        assert_eq!(bad(&fixture, &claim, NOW).await, Some(NOW));
+        let opened = checks::record_opened(database, &claim, "w").await;
+        assert!(opened.unwrap(), "{}", fixture.name);
+        let later = NOW + 2 * INTERVAL;
+        assert_eq!(bad(&fixture, &claim, later).await, Some(later));
+        assert_eq!(found(&fixture, &published).await.state, State::Ok);
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_buyers_have_and_a_tree_that_a_report_is_about_stay() {
+    for fixture in both().await {
+        let database = &*fixture.database;
+        let published = approved(database).await;
+        let (resource_id, publisher_id) = (&published.resource_id, &published.publisher_id);
+        let purge = async || {
+            let links = links::purge(database, NOW + 1).await.unwrap();
+            (links, directories::purge(database, NOW + 1).await.unwrap())
+        };
+        let tree = Directory::default();
+        directories::insert(database, "tree", &tree, NOW)
+            .await
+            .unwrap();
+        let change = Change {
+            link: Some((link(database).await, Drive::Aliyun)),
+            directory: Some(("tree".to_owned(), 0)),
+            review_id: id(),
+            now: NOW,
+            ..Change::default()
+        };
+        let changed = resources::change(database, resource_id, publisher_id, &change).await;
+        assert!(changed.unwrap());
+        link(database).await;
+        assert_eq!(purge().await, (1, 0), "{}: nobody's link", fixture.name);
+        let former = found(&fixture, &published).await.former_link_id;
+        assert_eq!(former.as_deref(), Some(&*published.link_id));
+
+        let approve = reviews::State::Approved;
+        let decided = reviews::decide(database, &change.review_id, approve, None, "r", NOW).await;
+        assert!(decided.unwrap());
+        let (reporter, report_id) = (user(database).await, id());
+        let report = reviews::report(database, &report_id, resource_id, &reporter, "?", NOW).await;
+        assert_eq!(report.unwrap().as_ref(), Some(&report_id));
+        let deleted = resources::delete(database, resource_id, publisher_id, NOW).await;
+        assert!(deleted.unwrap());
+        assert_eq!(purge().await, (0, 0), "{}: a report waits", fixture.name);
+        let reject = reviews::State::Rejected;
+        let decided = reviews::decide(database, &report_id, reject, None, "r", NOW).await;
+        assert!(decided.unwrap());
+        assert_eq!(
+            purge().await,
+            (0, 1),
+            "{}: nobody looks at it",
+            fixture.name
+        );
     }
 }
 
@@ -152,11 +306,11 @@ async fn ok_notes_the_check_and_points_to_the_new_tree() {
         directories::insert(database, "tree", &directory, NOW)
             .await
             .unwrap();
-        let tree = NewTree {
+        let tree = Listing::Other {
             directory_id: "tree",
             total_size: 7,
         };
-        let done = checks::record_ok(database, &claim, "w", Some(tree), NOW + 5).await;
+        let done = checks::record_ok(database, &claim, "w", tree, NOW + 5).await;
         assert!(done.unwrap(), "{}", fixture.name);
         assert!(checks::finish(database, &claim, "w").await.unwrap());
         let resource = found(&fixture, &published).await;
@@ -178,7 +332,7 @@ async fn ok_notes_the_check_and_points_to_the_new_tree() {
                 .unwrap()
         );
         let claim = claim_one(database, NOW + 9).await;
-        let done = checks::record_ok(database, &claim, "w", None, NOW + 9).await;
+        let done = checks::record_ok(database, &claim, "w", Listing::Same, NOW + 9).await;
         assert!(done.unwrap());
         assert_eq!(self::version(database, &published).await, version + 1);
         assert_eq!(found(&fixture, &published).await.directory_id, "tree");
@@ -233,7 +387,7 @@ async fn two_bad_answers_invalidate_when_they_lie_apart() {
         );
         let claim = claim_one(database, at).await;
         assert!(
-            checks::record_ok(database, &claim, "w", None, at)
+            checks::record_ok(database, &claim, "w", Listing::Broken, at)
                 .await
                 .unwrap()
         );
@@ -317,7 +471,7 @@ async fn an_answer_about_another_link_is_void() {
         let back = checks::postpone(database, &claim, "w", 1, NOW + LEASE).await;
         assert!(!back.unwrap());
         assert!(!checks::finish(database, &claim, "w").await.unwrap());
-        let done = checks::record_ok(database, &again, "w", None, NOW + 2).await;
+        let done = checks::record_ok(database, &again, "w", Listing::Broken, NOW + 2).await;
         assert!(done.unwrap());
         assert!(checks::finish(database, &again, "w").await.unwrap());
     }
@@ -335,7 +489,7 @@ async fn a_check_is_asked_for_when_the_last_one_is_old_and_none_is_pending() {
         };
         assert!(!request(NOW + 1).await, "{}: one is pending", fixture.name);
         let claim = claim_one(database, NOW).await;
-        checks::record_ok(database, &claim, "w", None, NOW)
+        checks::record_ok(database, &claim, "w", Listing::Broken, NOW)
             .await
             .unwrap();
         checks::finish(database, &claim, "w").await.unwrap();

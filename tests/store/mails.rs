@@ -1,11 +1,12 @@
 //! The outbox of mail: written by the statement that decides, sent by one worker at a time.
 
-use crate::checks::{publish, user};
+use crate::checks::{publication, publish, user};
 use crate::claims::Explaining;
 use crate::{Fixture, NOW, both, id};
 use shared::domain::drive::Drive;
+use shared::domain::page::Page;
 use shared::store::mails::{self, Backlog, Mail, Outcome};
-use shared::store::{Database, checks, reviews, users};
+use shared::store::{Database, checks, directories, links, resources, reviews, users};
 use std::sync::Mutex;
 
 const LEASE: i64 = 60_000;
@@ -150,6 +151,24 @@ async fn a_mail_is_tried_again_until_it_is_sent_or_dead() {
                 .unwrap()
         );
         assert!(claim(database, "w", NOW + 99 * LEASE).await.is_empty());
+        let first = Page { number: 1, size: 9 };
+        let (listed, total) = mails::dead(database, first).await.unwrap();
+        assert_eq!((listed.len(), total), (1, 1), "{}", fixture.name);
+        assert_eq!(
+            (&listed[0].mail_id, listed[0].error.as_deref()),
+            (&mail.mail_id, Some("550"))
+        );
+        let revive = |mail_id| mails::revive(database, mail_id, NOW + 7);
+        assert_eq!(revive(Some("another")).await.unwrap(), 0);
+        assert_eq!(revive(None).await.unwrap(), 1, "{}", fixture.name);
+        assert!(claim(database, "w", NOW + 6).await.is_empty());
+        let revived = claim(database, "w", NOW + 7).await.remove(0);
+        assert_eq!((revived.attempt, &revived.mail_id), (1, &mail.mail_id));
+        assert!(
+            mails::record(database, &revived, "w", &dead, NOW)
+                .await
+                .unwrap()
+        );
         rejected(&fixture).await;
         assert_eq!(
             mails::purge(database, NOW + 1).await.unwrap(),
@@ -161,11 +180,15 @@ async fn a_mail_is_tried_again_until_it_is_sent_or_dead() {
 }
 
 #[tokio::test]
-async fn looking_for_mail_and_checks_seeks_in_indexes() {
+async fn looking_for_mail_checks_and_room_for_a_publication_seeks_in_indexes() {
     let fixture = crate::open("SQLite", None).await;
+    let published = publish(&*fixture.database, "a title").await;
     let explaining = Explaining(&*fixture.database, Mutex::default());
     claim(&explaining, "w", NOW).await;
     mails::purge(&explaining, NOW).await.unwrap();
+    let first = Page { number: 1, size: 9 };
+    mails::dead(&explaining, first).await.unwrap();
+    mails::revive(&explaining, None, NOW).await.unwrap();
     mails::backlog(&explaining).await.unwrap();
     let aliyun = Drive::Aliyun;
     checks::claim(&explaining, aliyun, "w", NOW, NOW, 9)
@@ -173,6 +196,13 @@ async fn looking_for_mail_and_checks_seeks_in_indexes() {
         .unwrap();
     checks::release(&explaining, aliyun, "w").await.unwrap();
     checks::request(&explaining, "r", NOW, NOW).await.unwrap();
+    let another = publication(&published, "another title");
+    resources::published(&explaining, &another).await.unwrap();
+    resources::admit(&explaining, &published.publisher_id)
+        .await
+        .unwrap();
+    links::purge(&explaining, NOW).await.unwrap();
+    directories::purge(&explaining, NOW).await.unwrap();
     let plan = explaining.1.into_inner().unwrap();
     assert!(plan.len() > 6, "{plan:#?}");
     assert!(

@@ -5,6 +5,7 @@ use crate::{NOW, both, id};
 use futures_util::future::join_all;
 use shared::domain::drive::Drive;
 use shared::domain::resource::State;
+use shared::store::checks::Listing;
 use shared::store::resources::{self, Change};
 use shared::store::{Database, checks, mails, reviews};
 
@@ -54,7 +55,7 @@ async fn another_text_of_what_waits_is_another_review_and_no_other_check() {
             !approve(database, &published.review_id).await,
             "nobody sees it any more"
         );
-        let done = checks::record_ok(database, &claim, "w", None, NOW).await;
+        let done = checks::record_ok(database, &claim, "w", Listing::Same, NOW).await;
         assert!(done.unwrap(), "{}: the check goes on", fixture.name);
         assert!(checks::finish(database, &claim, "w").await.unwrap());
         assert!(approve(database, &change.review_id).await);

@@ -8,8 +8,8 @@ use shared::limits::EMAIL_BYTES_MAX;
 use shared::spin::caller::authenticate_admin;
 use shared::spin::http::{Answer, Call, log_change};
 use shared::spin::now_ms;
-use shared::store::quotas;
 use shared::store::users::{self, Change, User};
+use shared::store::{accounts, quotas};
 use shared::wire::envelope::List;
 use shared::wire::user::{UserChangeRequest, UserItem};
 use shared::{Error, Result};
@@ -28,10 +28,13 @@ pub async fn list(call: &mut Call) -> Result<Answer> {
     let database = call.database().await?;
     let (found, total) = users::list(database, &prefix, page).await?;
     let ids: Vec<&str> = found.iter().map(|user| user.user_id.as_str()).collect();
-    let used = quotas::used_by(database, &ids, day(now_ms())).await?;
+    let now = now_ms();
+    let used = quotas::used_by(database, &ids, day(now)).await?;
+    let vip = accounts::paid_vip(database, &ids, now).await?;
     let item = |user: User| {
         let used = used.get(&user.user_id).copied().unwrap_or(0);
-        UserItem::new(user, used)
+        let vip_expires_at = vip.get(&user.user_id).copied();
+        UserItem::new(user, vip_expires_at, used)
     };
     let items: Vec<UserItem> = found.into_iter().map(item).collect();
     Answer::ok(&List::new(items, total, page))
@@ -50,8 +53,10 @@ pub async fn one(call: &mut Call, id: &str) -> Result<Answer> {
         found.filter(|user| user.audience == Audience::Users)
     };
     let user = user.ok_or_else(|| Error::not_found("user"))?;
-    let used = quotas::used(call.database().await?, &id, day(now_ms())).await?;
-    Answer::ok(&UserItem::new(user, used))
+    let (database, now) = (call.database().await?, now_ms());
+    let used = quotas::used(database, &id, day(now)).await?;
+    let vip = accounts::paid_vip(database, &[&id], now).await?;
+    Answer::ok(&UserItem::new(user, vip.get(&id).copied(), used))
 }
 
 async fn change(call: &mut Call, admin: &User, id: &str) -> Result<Option<User>> {

@@ -1,6 +1,7 @@
 //! Routes: `/api/v1/resources`, `/api/v1/resources/:id`, `/api/v1/resources/:id/recheck`,
 //! `/api/v1/resources/:id/report`, `/api/v1/users/:id`.
 
+use serde_json::json;
 use shared::auth::secret::sha256;
 use shared::domain::account::Audience;
 use shared::domain::page::Page;
@@ -72,13 +73,19 @@ async fn publish(call: &mut Call, user: &User) -> Result<Answer> {
         request_hash: sha256(serde_json::to_string(&request).map_err(Error::internal)?),
         now,
     };
-    // Link and tree first: nobody sees them until the resource points to them.
     let database = call.database().await?;
-    links::insert(database, &new.link_id, &publication.link, now).await?;
-    directories::insert(database, &new.directory_id, &publication.directory, now).await?;
-    let resource_id = resources::publish(database, &new).await?;
+    let resource_id = match resources::published(database, &new).await? {
+        Some(earlier) => earlier,
+        None => {
+            resources::admit(database, &user.user_id).await?;
+            // Link and tree first: nobody sees them until the resource points to them.
+            links::insert(database, &new.link_id, &publication.link, now).await?;
+            directories::insert(database, &new.directory_id, &publication.directory, now).await?;
+            resources::publish(database, &new).await?
+        }
+    };
     let resource = find(call, &resource_id).await?;
-    Answer::json(201, &shown(call, resource, Some(user)).await?)
+    Ok(Answer::json(201, &shown(call, resource, Some(user)).await?)?.unkept())
 }
 
 async fn one(call: &mut Call, id: &str) -> Result<Answer> {
@@ -91,7 +98,7 @@ async fn one(call: &mut Call, id: &str) -> Result<Answer> {
     }
     let user = authenticate_if_any(call, Audience::Users).await?;
     let resource = find(call, id).await?;
-    Answer::ok(&shown(call, resource, user.as_ref()).await?)
+    Ok(Answer::ok(&shown(call, resource, user.as_ref()).await?)?.unkept())
 }
 
 async fn change(call: &mut Call, id: &str) -> Result<Answer> {
@@ -107,7 +114,14 @@ async fn change(call: &mut Call, id: &str) -> Result<Answer> {
     let database = call.database().await?;
     let link = links::find(database, &before.link_id).await?;
     let link = link.ok_or_else(|| Error::internal("a resource has no link"))?;
-    let link = match request.link(&link)? {
+    let link = request.link(&link)?;
+    if wanted.directory.is_some() && link.is_none() && before.listed_at.is_some() {
+        return Err(listed());
+    }
+    if before.state != State::Pending && (link.is_some() || before.state == State::Rejected) {
+        resources::admit(database, &user.user_id).await?;
+    }
+    let link = match link {
         None => None,
         Some(link) => {
             let link_id = new_id();
@@ -133,12 +147,23 @@ async fn change(call: &mut Call, id: &str) -> Result<Answer> {
         now,
     };
     if !resources::change(database, &before.resource_id, &user.user_id, &change).await? {
-        return Err(Error::not_found("resource"));
+        // Deleted or taken down meanwhile, or listed.
+        let resource = own(call, id, &user).await?;
+        return Err(match resource.listed_at {
+            Some(_) if change.directory.is_some() => listed(),
+            _ => Error::not_found("resource"),
+        });
     }
     // What fails here, the worker's duty does within half a second.
     drop(documents::index(database, &before.resource_id).await);
     let resource = find(call, &before.resource_id).await?;
-    Answer::ok(&shown(call, resource, Some(&user)).await?)
+    Ok(Answer::ok(&shown(call, resource, Some(&user)).await?)?.unkept())
+}
+
+/// Nobody sells by files that the drive does not have.
+fn listed() -> Error {
+    let message = "The drive has listed these files, and every check lists them again; leave `directory` out.";
+    Error::new(Code::Conflict, message).with_data(json!({ "field": "directory" }))
 }
 
 async fn delete(call: &mut Call, id: &str) -> Result<Answer> {
@@ -166,9 +191,10 @@ async fn recheck(call: &mut Call, id: &str) -> Result<Answer> {
     Answer::json(202, &RecheckAnswer { check_pending })
 }
 
-/// Who somebody is to others.
+/// Who somebody is to other users (SH-12).
 async fn profile(call: &mut Call, id: &str) -> Result<Answer> {
     call.allow(&[Method::GET])?;
+    authenticate(call, Audience::Users).await?;
     let id = Uuid::try_parse(id).map_err(|_| Error::invalid("user_id", "This is not an id."))?;
     let found = accounts::find(call.database().await?, &id.to_string(), now_ms()).await?;
     let account = found.ok_or_else(|| Error::not_found("user"))?;
@@ -240,12 +266,18 @@ async fn shown(call: &mut Call, resource: Resource, user: Option<&User>) -> Resu
     }
     let is_free = resource.price.hundredths() == 0;
     // What reviewers have not approved, or no longer do, is opened by its publisher alone.
-    let may_open = is_publisher || resource.state.is_public() && (is_bought || is_free);
-    let tree = directories::tree(database, &resource.directory_id).await?;
-    let link = match may_open {
-        true => links::find(database, &resource.link_id).await?,
-        false => None,
+    let link_id = match (is_publisher, is_bought) {
+        (true, _) => Some(resource.link_id.as_str()),
+        (false, true) => resource.approved_link_id(),
+        (false, false) => resource
+            .approved_link_id()
+            .filter(|_| is_free && resource.is_public()),
     };
+    let link = match link_id {
+        Some(link_id) => links::find(database, link_id).await?,
+        None => None,
+    };
+    let tree = directories::tree(database, &resource.directory_id).await?;
     let account = match user {
         Some(user) if !is_publisher => accounts::find(database, &user.user_id, now_ms()).await?,
         _ => None,

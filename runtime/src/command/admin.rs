@@ -1,8 +1,8 @@
 //! `wharf admin create`: the first admin comes from here, never from a default password (ID-7).
 //! `wharf admin project`: [`super::project`]; `wharf admin site-code`: [`super::site`]; `wharf admin audit`:
-//! [`super::audit`]. `wharf admin reindex`: SH-11.
+//! [`super::audit`]; `wharf admin mails`: [`super::mails`]. `wharf admin reindex`: SH-11.
 
-use super::{audit, parts, project, site};
+use super::{audit, mails, parts, project, site};
 use crate::clock::now_ms;
 use crate::settings::Flags;
 use anyhow::{Context, bail};
@@ -38,6 +38,8 @@ pub enum Command {
     },
     /// Recompute every balance of the ledger from its entries and say what differs
     Audit,
+    /// List the mail that was given up, or try it again
+    Mails(mails::Arguments),
     /// Build the search index anew; what is there serves meanwhile
     Reindex,
 }
@@ -52,6 +54,7 @@ pub async fn run(flags: &Flags, command: Command, json: bool) -> anyhow::Result<
         Command::Project(command) => project::run(flags, command, json).await,
         Command::SiteCode { name, group } => site::make_code(flags, name, group).await,
         Command::Audit => audit::run(flags, json).await,
+        Command::Mails(arguments) => mails::run(flags, arguments, json).await,
         Command::Reindex => reindex(flags).await,
     }
 }

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backup;
 pub mod config;
 pub mod doctor;
+pub mod mails;
 pub mod migrate;
 pub mod project;
 pub mod serve;

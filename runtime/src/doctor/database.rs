@@ -4,13 +4,14 @@ use super::Report;
 use crate::clock::now_ms;
 use crate::database::{Handle, SQLITE_FILE, SqliteLook};
 use crate::settings::Settings;
+use shared::domain::page::Page;
 use shared::limits::{
     CLOCK_APART_MS_MAX, CLOCK_MS_MAX, CLOCK_MS_MIN, POSTGRES_POOL_SIZE, POSTGRES_VERSION_MIN,
     SQLITE_CHECK_S_MAX,
 };
-use shared::store::Database;
 use shared::store::health::{self, Server};
 use shared::store::migrations::MIGRATIONS;
+use shared::store::{Database, mails};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) {
     };
     if let Some(database) = found {
         migrations(&*database, report).await;
+        dead_mails(&*database, report).await;
         // A database without tables has no answer.
         let newest = health::newest_change(&*database).await;
         let newest = newest.ok().flatten().unwrap_or(now);
@@ -244,5 +246,18 @@ async fn migrations(database: &dyn Database, report: &mut Report) {
         );
     } else {
         report.ok("migrations", "the database is up to date");
+    }
+}
+
+/// A database without the table has none.
+async fn dead_mails(database: &dyn Database, report: &mut Report) {
+    let first = Page { number: 1, size: 1 };
+    let dead = mails::dead(database, first).await.map_or(0, |it| it.1);
+    if dead > 0 {
+        report.warning(
+            "mail",
+            format!("mails that were given up: {dead}"),
+            "see why with `wharf admin mails`; try them again with `wharf admin mails --retry`",
+        );
     }
 }

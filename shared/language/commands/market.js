@@ -170,7 +170,7 @@ async function search(call) {
     elsewhere(item),
     price(item.price, t),
     size(item.total_size),
-    item.state === "ok" ? item.drive : { text: `${item.drive} ✗`, tone: "bad" },
+    drive(item),
     item.sale_count,
   ]);
   const total = t(
@@ -210,6 +210,12 @@ function elsewhere(item) {
   if (!found) return "";
   const marked = spans(found.fragment);
   return { text: marked.map((span) => span.text).join(""), spans: marked, tone: "muted" };
+}
+
+/** The drive, marked where the link is dead, or was not opened by its code. */
+function drive(item) {
+  if (item.state !== "ok") return { text: `${item.drive} ✗`, tone: "bad" };
+  return item.verdict === "locked" ? { text: `${item.drive} ?`, tone: "warning" } : item.drive;
 }
 
 const price = (value, t) => (Number(value) === 0 ? { text: t("free", "免费"), tone: "good" } : value);
@@ -386,7 +392,7 @@ async function report(call) {
   });
   call.show(
     blocks.text(
-      call.t("Reported. You get an e-mail when a reviewer has decided.", "已举报，处理结果将通过邮件通知。"),
+      call.t("Reported. You get an e-mail if a reviewer confirms it.", "已举报。审核确认后会邮件通知你。"),
       "good",
     ),
   );
@@ -395,7 +401,9 @@ async function report(call) {
 
 async function person(call) {
   const { t } = call;
-  const data = await call.request("GET", `/api/v1/users/${encodeURIComponent(call.values.user)}`);
+  const data = await call.request("GET", `/api/v1/users/${encodeURIComponent(call.values.user)}`, {
+    realm: "user",
+  });
   call.show(
     blocks.title(data.nickname),
     data.bio ? blocks.text(data.bio) : null,

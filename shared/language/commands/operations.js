@@ -105,13 +105,19 @@ async function users(call) {
     { text: String(at + 1), copy: item.user_id },
     item.email,
     item.nickname,
-    item.blocked ? { text: t("blocked", "已封禁"), tone: "bad" } : item.role,
+    item.blocked ? { text: t("blocked", "已封禁"), tone: "bad" } : level(item, t),
     item.daily_limit === null ? String(item.daily_used) : `${item.daily_used}/${item.daily_limit}`,
     time(item.created_at),
   ]);
   call.list(data, columns, rows, blocks.text(t("Nobody.", "没有用户。")));
   return data;
 }
+
+/** What an admin gave, or what was paid for. */
+const level = (item, t) =>
+  item.vip_expire_time
+    ? t(`vip until ${time(item.vip_expire_time)}`, `vip 至 ${time(item.vip_expire_time)}`)
+    : item.role;
 
 async function change(call) {
   const { t, options } = call;

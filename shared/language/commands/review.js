@@ -14,7 +14,7 @@ const ONE = {
 const REASON = {
   name: "reason",
   rest: true,
-  help: ["Why; the publisher or reporter reads it", "原因，对方会看到"],
+  help: ["Why; the e-mails about it say it", "原因，会写入通知邮件"],
 };
 const KINDS = { resource: "资源", report: "举报" };
 const STATES = { pending: "待处理", approved: "通过", rejected: "拒绝" };

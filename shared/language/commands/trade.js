@@ -140,6 +140,13 @@ async function buy(call) {
 async function agree(call, seen) {
   const { t } = call;
   const cost = seen.buy_cost ?? seen.price;
+  if (seen.verdict === "locked")
+    call.show(
+      blocks.text(
+        t("The code did not open the link when it was last checked.", "上次检测时，提取码未能打开链接。"),
+        "warning",
+      ),
+    );
   const question = t(
     `“${blocks.cell(seen.title).text}” costs you ${cost} coins. Buy it? [y/N] `,
     `“${blocks.cell(seen.title).text}” 需 ${cost} 金币，购买吗？[y/N] `,

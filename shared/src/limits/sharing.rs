@@ -8,6 +8,8 @@ pub const PAYMENT_FEN_MAX: i64 = 10_000_000;
 pub const COINS_PER_YUAN: i64 = 10;
 /// Months of VIP that are bought at once.
 pub const VIP_MONTHS_MAX: i64 = 36;
+/// Resources of one publisher that wait for a reviewer: nobody fills the queue alone.
+pub const RESOURCES_PENDING_MAX: i64 = 200;
 /// A title and a bio of a resource, a bio of a user, characters.
 pub const RESOURCE_TITLE_CHARS_MAX: usize = 200;
 pub const RESOURCE_BIO_CHARS_MAX: usize = 5_000;

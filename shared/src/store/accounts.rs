@@ -1,10 +1,11 @@
 //! Accounts of coins (SH-1). Only the triggers of `entries`, `orders` and `payments` change them.
 
-use super::Database;
+use super::{Database, Value};
 use crate::domain::account::Role;
 use crate::domain::coins::Coins;
 use crate::domain::ledger::Factor;
 use crate::error::Result;
+use std::collections::HashMap;
 
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -70,4 +71,26 @@ pub async fn find(database: &dyn Database, user_id: &str, now: i64) -> Result<Op
         })
     };
     rows.first().map(account).transpose()
+}
+
+/// Until when those of these users are VIP who have paid for it and still are.
+pub async fn paid_vip(
+    database: &dyn Database,
+    user_ids: &[&str],
+    now: i64,
+) -> Result<HashMap<String, i64>> {
+    if user_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut parameters: Vec<Value> = vec![now.into()];
+    parameters.extend(user_ids.iter().map(|id| Value::from(*id)));
+    let places: Vec<String> = (2..=parameters.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT user_id, vip_expires_at FROM accounts WHERE vip_expires_at > $1 AND user_id IN ({})",
+        places.join(", ")
+    );
+    let rows = database.query(&sql, &parameters).await?;
+    rows.iter()
+        .map(|row| Ok((row.get("user_id")?, row.get("vip_expires_at")?)))
+        .collect()
 }

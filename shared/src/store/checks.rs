@@ -21,12 +21,19 @@ pub struct Claim {
     pub attempt: i64,
 }
 
-/// A tree that the resource is to point to; it stands already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewTree<'a> {
-    pub directory_id: &'a str,
-    /// Bytes.
-    pub total_size: i64,
+/// What a drive that opened a share said of its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing<'a> {
+    /// It broke off.
+    Broken,
+    /// The tree of the claim.
+    Same,
+    /// Another tree, which stands already.
+    Other {
+        directory_id: &'a str,
+        /// Bytes.
+        total_size: i64,
+    },
 }
 
 /// Asks for a check of a resource that was not checked since `stale_before`; false where one is pending, or none
@@ -50,7 +57,8 @@ pub async fn request(
     Ok(added == 1)
 }
 
-/// Claims up to `limit` checks of a drive that are due, or whose worker let the lease end.
+/// Claims up to `limit` checks of a drive that are due, or whose worker let the lease end, and none of a publisher of whom
+/// one is under way: a thousand large shares of one leave room for the others.
 pub async fn claim(
     database: &dyn Database,
     drive: Drive,
@@ -63,13 +71,17 @@ pub async fn claim(
     // is claiming.
     let lock = match database.dialect() {
         Dialect::Sqlite => "",
-        Dialect::Postgres => "FOR UPDATE SKIP LOCKED",
+        Dialect::Postgres => "FOR UPDATE OF due SKIP LOCKED",
     };
     let sql = format!(
         "UPDATE checks SET attempt = attempt + 1, lease_owner = $2, lease_expires_at = $4 \
-         WHERE resource_id IN (SELECT resource_id FROM checks \
-           WHERE drive = $1 AND run_at <= $3 AND (lease_expires_at IS NULL OR lease_expires_at <= $3) \
-           ORDER BY run_at LIMIT $5 {lock}) \
+         WHERE resource_id IN (SELECT due.resource_id FROM checks due \
+           WHERE due.drive = $1 AND due.run_at <= $3 \
+             AND (due.lease_expires_at IS NULL OR due.lease_expires_at <= $3) \
+             AND (SELECT r.publisher_id FROM resources r WHERE r.resource_id = due.resource_id) NOT IN \
+               (SELECT r.publisher_id FROM checks held JOIN resources r ON r.resource_id = held.resource_id \
+                WHERE held.drive = $1 AND held.lease_owner IS NOT NULL AND held.lease_expires_at > $3) \
+           ORDER BY due.run_at LIMIT $5 {lock}) \
          RETURNING resource_id, attempt, {link_id} AS link_id, {directory_id} AS directory_id",
         link_id = of_resource("link_id"),
         directory_id = of_resource("directory_id"),
@@ -164,12 +176,13 @@ pub async fn release(database: &dyn Database, drive: Drive, worker_id: &str) -> 
 const ASKED: &str = "resource_id = $1 AND link_id = $4 AND deleted_at IS NULL AND EXISTS (SELECT 1 FROM checks \
      WHERE checks.resource_id = resources.resource_id AND lease_owner = $2 AND attempt = $3)";
 
-/// The share opened: the resource lives, and what is invalidated comes back. With a tree the index follows.
+/// The share opened: the resource lives, and what is invalidated comes back. With another tree the index follows. False
+/// also where the tree is said to be the same and its publisher has changed it since the claim.
 pub async fn record_ok(
     database: &dyn Database,
     claim: &Claim,
     worker_id: &str,
-    tree: Option<NewTree<'_>>,
+    listing: Listing<'_>,
     now: i64,
 ) -> Result<bool> {
     let sql = format!(
@@ -177,15 +190,38 @@ pub async fn record_ok(
            state = CASE state WHEN 'invalidated' THEN 'ok' ELSE state END, \
            updated_at = CASE WHEN state = 'invalidated' OR CAST($6 AS TEXT) IS NOT NULL THEN $5 ELSE updated_at END, \
            version = version + CASE WHEN CAST($6 AS TEXT) IS NULL THEN 0 ELSE 1 END, \
-           directory_id = coalesce($6, directory_id), total_size = coalesce($7, total_size) \
-         WHERE {ASKED}"
+           directory_id = coalesce($6, directory_id), total_size = coalesce($7, total_size), \
+           listed_at = coalesce($8, listed_at) \
+         WHERE {ASKED} AND (CAST($9 AS TEXT) IS NULL OR directory_id = $9)"
     );
+    let (other, size) = match listing {
+        Listing::Broken | Listing::Same => (None, None),
+        Listing::Other {
+            directory_id,
+            total_size,
+        } => (Some(directory_id), Some(total_size)),
+    };
     let more = [
         now.into(),
-        tree.as_ref().map(|tree| tree.directory_id).into(),
-        tree.as_ref().map(|tree| tree.total_size).into(),
+        other.into(),
+        size.into(),
+        (listing != Listing::Broken).then_some(now).into(),
+        (listing == Listing::Same)
+            .then_some(claim.directory_id.as_str())
+            .into(),
     ];
     let parameters = of_claim(claim, worker_id, more);
+    Ok(database.execute(&sql, &parameters).await? == 1)
+}
+
+/// The share opened, and what it holds is still to be listed: what was said of its death before is void.
+pub async fn record_opened(
+    database: &dyn Database,
+    claim: &Claim,
+    worker_id: &str,
+) -> Result<bool> {
+    let sql = format!("UPDATE resources SET bad_at = NULL WHERE {ASKED}");
+    let parameters = of_claim(claim, worker_id, []);
     Ok(database.execute(&sql, &parameters).await? == 1)
 }
 

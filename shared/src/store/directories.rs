@@ -32,12 +32,14 @@ pub async fn tree(database: &dyn Database, directory_id: &str) -> Result<Option<
     rows.first().map(|row| row.get("tree")).transpose()
 }
 
-/// Removes those older than `before` that no resource points to.
+/// Removes those older than `before` that no resource points to but deleted ones of which no report waits.
 pub async fn purge(database: &dyn Database, before: i64) -> Result<u64> {
     database
         .execute(
             "DELETE FROM directories WHERE created_at < $1 AND NOT EXISTS \
-             (SELECT 1 FROM resources WHERE resources.directory_id = directories.directory_id)",
+             (SELECT 1 FROM resources r WHERE r.directory_id = directories.directory_id AND (r.deleted_at IS NULL \
+               OR EXISTS (SELECT 1 FROM reviews v WHERE v.resource_id = r.resource_id AND v.kind = 'report' \
+                 AND v.state = 'pending')))",
             &[before.into()],
         )
         .await

@@ -44,8 +44,9 @@ pub async fn find(database: &dyn Database, link_id: &str) -> Result<Option<Share
 pub async fn purge(database: &dyn Database, before: i64) -> Result<u64> {
     database
         .execute(
-            "DELETE FROM links WHERE created_at < $1 AND NOT EXISTS \
-             (SELECT 1 FROM resources WHERE resources.link_id = links.link_id)",
+            "DELETE FROM links WHERE created_at < $1 \
+             AND NOT EXISTS (SELECT 1 FROM resources r WHERE r.link_id = links.link_id) \
+             AND NOT EXISTS (SELECT 1 FROM resources r WHERE r.former_link_id = links.link_id)",
             &[before.into()],
         )
         .await

@@ -2,6 +2,7 @@
 //! while it sent one is followed by another.
 
 use super::{Database, Dialect};
+use crate::domain::page::Page;
 use crate::error::Result;
 
 /// A mail on its way.
@@ -143,6 +144,56 @@ pub async fn backlog(database: &dyn Database) -> Result<Backlog> {
         pending: row.get("count")?,
         oldest_at: row.get("oldest")?,
     })
+}
+
+/// A mail that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadMail {
+    pub mail_id: String,
+    pub kind: String,
+    pub attempt: i64,
+    /// A sentence for the operator, without address and password.
+    pub error: Option<String>,
+    pub created_at: i64,
+}
+
+/// A page of what was given up, the newest first, and how many there are.
+pub async fn dead(database: &dyn Database, page: Page) -> Result<(Vec<DeadMail>, i64)> {
+    let rows = database
+        .query(
+            "SELECT COUNT(*) AS total FROM mails WHERE state = 'dead'",
+            &[],
+        )
+        .await?;
+    let total = rows.first().map_or(Ok(0), |row| row.get("total"))?;
+    let rows = database
+        .query(
+            "SELECT mail_id, kind, attempt, error, created_at FROM mails WHERE state = 'dead' \
+             ORDER BY created_at DESC, mail_id LIMIT $1 OFFSET $2",
+            &[page.limit().into(), page.offset().into()],
+        )
+        .await?;
+    let mails = rows.iter().map(|row| {
+        Ok(DeadMail {
+            mail_id: row.get("mail_id")?,
+            kind: row.get("kind")?,
+            attempt: row.get("attempt")?,
+            error: row.get("error")?,
+            created_at: row.get("created_at")?,
+        })
+    });
+    Ok((mails.collect::<Result<_>>()?, total))
+}
+
+/// Lets what was given up be tried anew, this mail or all. Returns how many.
+pub async fn revive(database: &dyn Database, mail_id: Option<&str>, now: i64) -> Result<u64> {
+    database
+        .execute(
+            "UPDATE mails SET state = 'pending', attempt = 0, run_at = $2, error = NULL \
+             WHERE state = 'dead' AND (CAST($1 AS TEXT) IS NULL OR mail_id = $1)",
+            &[mail_id.into(), now.into()],
+        )
+        .await
 }
 
 /// Removes what was sent, or died, of what was written before `before`.

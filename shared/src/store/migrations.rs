@@ -73,6 +73,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migrations/sqlite/0010_search_periods.sql"),
         postgres: include_str!("migrations/postgres/0010_search_periods.sql"),
     },
+    Migration {
+        number: 11,
+        name: "publications",
+        sqlite: include_str!("migrations/sqlite/0011_publications.sql"),
+        postgres: include_str!("migrations/postgres/0011_publications.sql"),
+    },
 ];
 
 impl Migration {

@@ -98,14 +98,17 @@ pub async fn find(database: &dyn Database, order_id: &str) -> Result<Option<Orde
     rows.first().map(order_from).transpose()
 }
 
-/// The link that an order pays for, as it is now; none once it was refunded, and none that reviewers have not approved:
-/// another one that waits for them, one that they rejected, one that they took down.
+/// The link that an order pays for: the one that reviewers approved last ([`Resource::approved_link_id`]); none once it
+/// was refunded.
+///
+/// [`Resource::approved_link_id`]: super::resources::Resource::approved_link_id
 pub async fn link(database: &dyn Database, order_id: &str) -> Result<Option<ShareLink>> {
     let rows = database
         .query(
             "SELECT l.url, l.code FROM orders o JOIN resources r ON r.resource_id = o.resource_id \
-             JOIN links l ON l.link_id = r.link_id \
-             WHERE o.order_id = $1 AND o.refunded_at IS NULL AND r.state IN ('ok', 'invalidated')",
+             JOIN links l ON l.link_id = CASE WHEN r.state IN ('ok', 'invalidated') THEN r.link_id \
+               WHEN r.state IN ('pending', 'rejected') THEN r.former_link_id END \
+             WHERE o.order_id = $1 AND o.refunded_at IS NULL",
             &[order_id.into()],
         )
         .await?;

@@ -6,8 +6,8 @@ use crate::domain::coins::Coins;
 use crate::domain::drive::Drive;
 use crate::domain::page::Page;
 use crate::domain::resource::State;
-use crate::error::{Error, Result};
-use crate::limits::IDEMPOTENCY_TRIES;
+use crate::error::{Code, Error, Result};
+use crate::limits::{IDEMPOTENCY_TRIES, RESOURCES_PENDING_MAX};
 
 /// A row of `resources` with its publisher's name.
 #[derive(Clone, Debug)]
@@ -23,7 +23,11 @@ pub struct Resource {
     /// Bytes.
     pub total_size: i64,
     pub link_id: String,
+    /// The link that was approved before `link_id`, which is not.
+    pub former_link_id: Option<String>,
     pub directory_id: String,
+    /// When the drive said what the link holds; until then the tree is the publisher's.
+    pub listed_at: Option<i64>,
     pub state: State,
     pub reason: Option<String>,
     pub last_check_at: Option<i64>,
@@ -42,10 +46,20 @@ impl Resource {
     pub fn is_public(&self) -> bool {
         self.state.is_public() && self.deleted_at.is_none() && !self.is_publisher_blocked
     }
+
+    /// The link that reviewers approved last, which its buyers open; none of what was taken down.
+    pub fn approved_link_id(&self) -> Option<&str> {
+        match self.state {
+            State::Ok | State::Invalidated => Some(&self.link_id),
+            State::Pending | State::Rejected => self.former_link_id.as_deref(),
+            State::TakenDown => None,
+        }
+    }
 }
 
 const SELECT: &str = "SELECT r.resource_id, r.publisher_id, u.nickname, u.blocked_at, r.drive, r.title, r.bio, \
-     r.price, r.total_size, r.link_id, r.directory_id, r.state, r.reason, r.last_check_at, r.verdict, \
+     r.price, r.total_size, r.link_id, r.former_link_id, r.directory_id, r.listed_at, r.state, r.reason, \
+     r.last_check_at, r.verdict, \
      CASE WHEN c.resource_id IS NULL THEN 0 ELSE 1 END AS check_pending, r.sale_count, r.refund_count, \
      r.created_at, r.published_at, r.deleted_at \
      FROM resources r JOIN users u ON u.user_id = r.publisher_id \
@@ -67,7 +81,9 @@ fn resource_from(row: &Row) -> Result<Resource> {
         price: Coins::from_hundredths(row.get("price")?),
         total_size: row.get("total_size")?,
         link_id: row.get("link_id")?,
+        former_link_id: row.get("former_link_id")?,
         directory_id: row.get("directory_id")?,
+        listed_at: row.get("listed_at")?,
         state: State::parse(&row.get::<String>("state")?)?,
         reason: row.get("reason")?,
         last_check_at: row.get("last_check_at")?,
@@ -100,6 +116,36 @@ pub struct NewResource {
     pub now: i64,
 }
 
+/// Whether another resource of the publisher may wait for a reviewer. Requests at once may go beyond the limit by as many
+/// as they are. Errors: 42902 when [`RESOURCES_PENDING_MAX`] wait.
+pub async fn admit(database: &dyn Database, publisher_id: &str) -> Result<()> {
+    let rows = database
+        .query(
+            "SELECT COUNT(*) AS waiting FROM resources \
+             WHERE publisher_id = $1 AND state = 'pending' AND deleted_at IS NULL",
+            &[publisher_id.into()],
+        )
+        .await?;
+    let waiting: i64 = rows.first().map_or(Ok(0), |row| row.get("waiting"))?;
+    if waiting < RESOURCES_PENDING_MAX {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::QuotaExhausted,
+        format!(
+            "{waiting} of your resources wait for a reviewer; others can follow when some are decided."
+        ),
+    ))
+}
+
+/// What was published under this idempotency key in the last 24 h. Errors: 40902.
+pub async fn published(database: &dyn Database, new: &NewResource) -> Result<Option<String>> {
+    Ok(match earlier(database, new).await? {
+        Some((resource_id, Judgement::Replay)) => Some(resource_id),
+        _ => None,
+    })
+}
+
 /// Adds a resource, its review and its first check (trigger `resources_publish`), and returns its id; under an
 /// idempotency key of the last 24 h, the id that the first request made. Errors: 40902.
 pub async fn publish(database: &dyn Database, new: &NewResource) -> Result<String> {
@@ -107,33 +153,43 @@ pub async fn publish(database: &dyn Database, new: &NewResource) -> Result<Strin
         if insert(database, new).await? {
             return Ok(new.resource_id.clone());
         }
-        let rows = database
-            .query(
-                "SELECT resource_id, request_hash, created_at FROM resources \
-                 WHERE publisher_id = $1 AND idempotency_key = $2",
-                &[
-                    new.publisher_id.as_str().into(),
-                    new.idempotency_key.as_deref().into(),
-                ],
-            )
-            .await?;
-        let Some(earlier) = rows.first() else {
-            continue;
-        };
-        let resource_id: String = earlier.get("resource_id")?;
-        let (hash, created_at): (String, i64) =
-            (earlier.get("request_hash")?, earlier.get("created_at")?);
-        if judge(&hash, created_at, &new.request_hash, new.now)? == Judgement::Replay {
-            return Ok(resource_id);
+        match earlier(database, new).await? {
+            None => {}
+            Some((resource_id, Judgement::Replay)) => return Ok(resource_id),
+            Some((resource_id, Judgement::Expired)) => {
+                database
+                    .execute(
+                        "UPDATE resources SET idempotency_key = NULL WHERE resource_id = $1",
+                        &[resource_id.into()],
+                    )
+                    .await?;
+            }
         }
-        database
-            .execute(
-                "UPDATE resources SET idempotency_key = NULL WHERE resource_id = $1",
-                &[resource_id.into()],
-            )
-            .await?;
     }
     Err(Error::busy(1, "the idempotency key is contended"))
+}
+
+/// The resource of the same key, and whether it is the answer. Errors: 40902.
+async fn earlier(
+    database: &dyn Database,
+    new: &NewResource,
+) -> Result<Option<(String, Judgement)>> {
+    let rows = database
+        .query(
+            "SELECT resource_id, request_hash, created_at FROM resources \
+             WHERE publisher_id = $1 AND idempotency_key = $2",
+            &[
+                new.publisher_id.as_str().into(),
+                new.idempotency_key.as_deref().into(),
+            ],
+        )
+        .await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let (hash, created_at): (String, i64) = (row.get("request_hash")?, row.get("created_at")?);
+    let judgement = judge(&hash, created_at, &new.request_hash, new.now)?;
+    Ok(Some((row.get("resource_id")?, judgement)))
 }
 
 async fn insert(database: &dyn Database, new: &NewResource) -> Result<bool> {
@@ -222,7 +278,8 @@ pub struct Change {
 
 /// Changes a resource that is neither deleted nor taken down. Another link goes to review and check again, in this
 /// statement (trigger `resources_publish_again`), and what was rejected goes to review. A review that waits is of the
-/// texts that were there when it began: with others another one takes its place. Returns whether there was a resource.
+/// texts that were there when it began: with others another one takes its place. Another tree is for what the drive has
+/// not listed, or for another link. Returns whether there was such a resource.
 pub async fn change(
     database: &dyn Database,
     resource_id: &str,
@@ -236,14 +293,18 @@ pub async fn change(
             "UPDATE resources SET title = COALESCE($3, title), bio = COALESCE($4, bio), \
                price = COALESCE($5, price), directory_id = COALESCE($6, directory_id), \
                total_size = COALESCE($7, total_size), link_id = COALESCE($8, link_id), \
+               former_link_id = CASE WHEN CAST($8 AS TEXT) IS NOT NULL AND state IN ('ok', 'invalidated') \
+                 THEN link_id ELSE former_link_id END, \
                drive = COALESCE($9, drive), version = version + 1, updated_at = $11, \
                review_id = CASE WHEN CAST($8 AS TEXT) IS NOT NULL OR state = 'rejected' \
                  OR state = 'pending' AND COALESCE($3, $4, $6) IS NOT NULL THEN $10 ELSE review_id END, \
                state = CASE WHEN CAST($8 AS TEXT) IS NOT NULL OR state = 'rejected' THEN 'pending' ELSE state END, \
                verdict = CASE WHEN CAST($8 AS TEXT) IS NULL THEN verdict END, \
                bad_at = CASE WHEN CAST($8 AS TEXT) IS NULL THEN bad_at END, \
-               last_check_at = CASE WHEN CAST($8 AS TEXT) IS NULL THEN last_check_at END \
-             WHERE resource_id = $1 AND publisher_id = $2 AND deleted_at IS NULL AND state <> 'taken_down'",
+               last_check_at = CASE WHEN CAST($8 AS TEXT) IS NULL THEN last_check_at END, \
+               listed_at = CASE WHEN CAST($8 AS TEXT) IS NULL THEN listed_at END \
+             WHERE resource_id = $1 AND publisher_id = $2 AND deleted_at IS NULL AND state <> 'taken_down' \
+               AND (CAST($6 AS TEXT) IS NULL OR CAST($8 AS TEXT) IS NOT NULL OR listed_at IS NULL)",
             &[
                 resource_id.into(),
                 publisher_id.into(),

@@ -1,22 +1,22 @@
 //! Finding resources (SH-11): the best and newest matches as numbers, then one page of them with all that is shown.
 
+mod item;
 mod postgres;
 mod sqlite;
 
-use super::documents::{names, tree_of};
-use super::{Database, Dialect, Row, Value, json_integers};
-use crate::domain::coins::Coins;
-use crate::domain::directory::Directory;
+pub use item::Item;
+
+use super::documents::names;
+use super::{Database, Dialect, Value};
 use crate::domain::drive::Drive;
 use crate::domain::page::Page;
 use crate::domain::search::filter::Filter;
 use crate::domain::search::normal::normal;
 use crate::domain::search::query::Query;
 use crate::domain::search::{Field, TIERS, typo};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::limits::{
-    SEARCH_COUNTED_MIN, SEARCH_MATCHES_MAX, SEARCH_NEWEST_MATCHES, SEARCH_TREES_BYTES_MAX,
-    SEARCH_VARIANT_MATCHES_MAX,
+    SEARCH_COUNTED_MIN, SEARCH_MATCHES_MAX, SEARCH_NEWEST_MATCHES, SEARCH_VARIANT_MATCHES_MAX,
 };
 use std::collections::{HashMap, HashSet};
 use std::slice;
@@ -53,29 +53,6 @@ pub struct Found {
     pub is_cut: bool,
     /// What was found instead of the query, by number, when nothing had the query itself.
     meant: HashMap<i64, Query>,
-}
-
-/// A resource that was found.
-#[derive(Clone, Debug)]
-pub struct Item {
-    pub resource_id: String,
-    pub title: String,
-    pub bio: String,
-    pub price: Coins,
-    /// Bytes.
-    pub total_size: i64,
-    pub drive: String,
-    pub publisher_id: String,
-    pub publisher_nickname: String,
-    pub published_at: Option<i64>,
-    pub last_check_at: Option<i64>,
-    pub is_check_pending: bool,
-    pub state: String,
-    pub sale_count: i64,
-    /// Empty where it is too large to look at.
-    pub directory: Directory,
-    /// What the resource was found by.
-    pub query: Query,
 }
 
 impl Found {
@@ -222,9 +199,9 @@ async fn find_meant(database: &dyn Database, query: &Query, filter: &Filter) -> 
     }
     let mut ranked = Vec::new();
     let numbers: Vec<i64> = meant.keys().copied().collect();
-    for (number, row) in rows(database, &numbers).await? {
+    for (number, row) in item::rows(database, &numbers).await? {
         let title = normal(&row.get::<String>("title")?);
-        let names = names(&directory(&row)?);
+        let names = names(&item::directory(&row)?);
         if let Some(mistakes) = typo::mistakes(query, &[&title, &names]) {
             ranked.push((mistakes, std::cmp::Reverse(number)));
         }
@@ -336,65 +313,12 @@ pub async fn items(
         .take(page.size as usize)
         .copied()
         .collect();
-    let rows = rows(database, &numbers).await?;
+    let rows = item::rows(database, &numbers).await?;
     // One that was deleted at this moment is gone.
     let shown = numbers
         .iter()
         .filter_map(|number| Some((number, rows.get(number)?)));
     shown
-        .map(|(number, row)| item_from(row, found.meant.get(number).unwrap_or(query)))
+        .map(|(number, row)| Item::from_row(row, found.meant.get(number).unwrap_or(query)))
         .collect()
-}
-
-/// The resources of these numbers, with their trees as far as there is room for them.
-async fn rows(database: &dyn Database, numbers: &[i64]) -> Result<HashMap<i64, Row>> {
-    if numbers.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let numbers_of = json_integers(database.dialect(), 1);
-    // octet_length knows the size of a tree without reading it; the trees that there is room for are read alone.
-    let sql = format!(
-        "WITH sizes AS (SELECT r.number, SUM(octet_length(d.tree)) OVER (ORDER BY octet_length(d.tree), r.number) AS upto \
-           FROM resources r JOIN directories d ON d.directory_id = r.directory_id WHERE r.number IN ({numbers_of})) \
-         SELECT r.number, r.resource_id, r.title, r.bio, r.price, r.total_size, r.drive, r.publisher_id, u.nickname, \
-         r.published_at, r.last_check_at, r.state, r.sale_count, \
-         CASE WHEN EXISTS (SELECT 1 FROM checks c WHERE c.resource_id = r.resource_id) THEN 1 ELSE 0 END \
-           AS check_pending, d.tree \
-         FROM resources r JOIN users u ON u.user_id = r.publisher_id \
-         LEFT JOIN sizes s ON s.number = r.number \
-         LEFT JOIN directories d ON d.directory_id = r.directory_id AND s.upto <= $2 \
-         WHERE r.number IN ({numbers_of})"
-    );
-    let list = serde_json::to_string(numbers).map_err(Error::internal)?;
-    let rows = database
-        .query(&sql, &[list.into(), SEARCH_TREES_BYTES_MAX.into()])
-        .await?;
-    rows.into_iter()
-        .map(|row| Ok((row.get("number")?, row)))
-        .collect()
-}
-
-fn directory(row: &Row) -> Result<Directory> {
-    let tree: Option<String> = row.get("tree")?;
-    Ok(tree.map(|tree| tree_of(&tree)).unwrap_or_default())
-}
-
-fn item_from(row: &Row, query: &Query) -> Result<Item> {
-    Ok(Item {
-        resource_id: row.get("resource_id")?,
-        title: row.get("title")?,
-        bio: row.get("bio")?,
-        price: Coins::from_hundredths(row.get("price")?),
-        total_size: row.get("total_size")?,
-        drive: row.get("drive")?,
-        publisher_id: row.get("publisher_id")?,
-        publisher_nickname: row.get("nickname")?,
-        published_at: row.get("published_at")?,
-        last_check_at: row.get("last_check_at")?,
-        is_check_pending: row.get("check_pending")?,
-        state: row.get("state")?,
-        sale_count: row.get("sale_count")?,
-        directory: directory(row)?,
-        query: query.clone(),
-    })
 }

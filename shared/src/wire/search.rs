@@ -36,6 +36,8 @@ pub struct SearchItem {
     pub publish_time: Option<String>,
     pub last_check_time: Option<String>,
     pub check_pending: bool,
+    /// What the last check found: `ok`, `bad`, `locked`, `uncertain`.
+    pub verdict: Option<String>,
     pub state: String,
     pub sale_count: i64,
     pub matches: Vec<Match>,
@@ -79,6 +81,7 @@ impl SearchItem {
             publish_time: item.published_at.map(rfc3339),
             last_check_time: item.last_check_at.map(rfc3339),
             check_pending: item.is_check_pending,
+            verdict: item.verdict,
             state: item.state,
             sale_count: item.sale_count,
         }

@@ -17,6 +17,8 @@ pub struct UserItem {
     pub nickname: String,
     /// `user` or `vip`.
     pub role: &'static str,
+    /// Until when he is VIP by what he paid, whatever `role` says; `None` when he is not.
+    pub vip_expire_time: Option<String>,
     /// Downloads a day; `None`: what the level gives.
     pub daily_limit: Option<i64>,
     /// Places of today's quota that are taken.
@@ -26,12 +28,13 @@ pub struct UserItem {
 }
 
 impl UserItem {
-    pub fn new(user: User, daily_used: i64) -> Self {
+    pub fn new(user: User, vip_expires_at: Option<i64>, daily_used: i64) -> Self {
         Self {
             user_id: user.user_id,
             email: user.email,
             nickname: user.nickname,
             role: user.role.as_str(),
+            vip_expire_time: vip_expires_at.map(rfc3339),
             daily_limit: user.daily_limit,
             daily_used,
             blocked: user.blocked_at.is_some(),

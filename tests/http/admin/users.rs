@@ -40,6 +40,7 @@ async fn users_are_found_by_the_beginning_of_their_address_with_what_they_used()
         "{first:#}"
     );
     assert_eq!(items[1]["daily_used"], 0);
+    assert_eq!(first["vip_expire_time"], json!(null), "{first:#}");
     let user_id = first["user_id"].as_str().expect("an id");
     let one = admin
         .get(&format!("/admin/api/v1/users/{user_id}"))

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use shared::domain::resource::State;
 use shared::store::resources::Resource;
 use tests::{
-    Builder, Client, DriveServer, PATIENCE, SHARE_CODE, ShareManner, TestApp, eventually, unique,
+    Builder, Client, DriveServer, PATIENCE, SHARE_CODE, ShareManner, TestApp, eventually,
+    publication, unique,
 };
 
 /// Both drives' links to a share of this id.
@@ -80,6 +81,36 @@ async fn a_published_link_is_checked_and_its_tree_appears_on_postgresql() {
     if let Some(builder) = TestApp::postgres() {
         gives_the_tree(builder).await;
     }
+}
+
+#[tokio::test]
+async fn nobody_sells_by_a_tree_of_his_own_once_the_drive_has_listed_the_link() {
+    let drives = DriveServer::start().await;
+    let app = start(&drives, TestApp::sqlite()).await;
+    let market = Market::of(&app).await;
+    let (publisher, share_id) = (app.user().await, unique());
+    drives.behave(&share_id, ShareManner::Limited);
+    let mut body = publication("a course", "1.00");
+    body["url"] = json!(links(&share_id)[0]);
+    body["code"] = json!(SHARE_CODE);
+    let resource = publisher.publish(&body).await.ok_with(201);
+    let resource_id = resource["resource_id"].as_str().expect("an id");
+    let tree = json!({ "directory": { "name": "8K.mkv", "type": "file", "size": 99 } });
+    let said = publisher.change_resource(resource_id, &tree).await.ok();
+    assert_eq!(said["total_size"], 99, "{said:#}");
+    drives.behave(&share_id, ShareManner::Lives);
+    eventually("the drive lists it", PATIENCE, async || {
+        market.resource(resource_id).await.listed_at
+    })
+    .await;
+    let refused = publisher.change_resource(resource_id, &tree).await;
+    refused.refused(40901);
+    let seen = publisher.resource(resource_id).await.ok();
+    assert_eq!(seen["directory"], fixture(), "{seen:#}");
+    let mut another = tree;
+    another["code"] = json!("zzzz");
+    let changed = publisher.change_resource(resource_id, &another).await.ok();
+    assert_eq!(changed["total_size"], 99, "{changed:#}");
 }
 
 #[tokio::test]

@@ -157,6 +157,61 @@ async fn a_recipient_that_is_put_off_gets_it_later_and_one_that_is_refused_never
     assert_eq!(mailbox.received().len(), 1);
 }
 
+async fn given_up_is_tried_again(builder: tests::Builder) {
+    let mailbox = Mailbox::start();
+    let app = builder.config(&mailbox.config()).start();
+    let market = Market::of(&app).await;
+    let said = |arguments: &[&str]| {
+        let output = app.run(&[&["admin", "mails"], arguments].concat(), "");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("a text")
+    };
+    assert_eq!(said(&[]), "0 of 0\n");
+    market.set_email("nobody@example.com").await;
+    market.rejected("a title", "a reason").await;
+    until(&market, &market.publisher_id, "dead").await;
+
+    let list: serde_json::Value = serde_json::from_str(&said(&["--json"])).expect("JSON");
+    assert_eq!(list["total"], 1, "{list}");
+    let mail = &list["items"][0];
+    assert_eq!(mail["kind"], "resource_rejected");
+    assert_eq!(mail["attempts"], 1);
+    assert_eq!(mail["error"], "the mail server answered 550");
+    assert!(!list.to_string().contains("@example.com"), "{list}");
+    let doctor = app.run(&["doctor"], "");
+    let doctor = String::from_utf8(doctor.stdout).expect("a text");
+    assert!(
+        doctor.contains("warning  mail: mails that were given up: 1"),
+        "{doctor}"
+    );
+
+    let unknown = app.run(&["admin", "mails", "--retry", "unknown"], "");
+    assert_eq!(unknown.status.code(), Some(1));
+    assert_eq!(said(&["--retry", "--json"]), "{\"retried\":1}\n");
+    until(&market, &market.publisher_id, "dead").await;
+    market.set_email("ada@example.com").await;
+    let mail_id = mail["mail_id"].as_str().expect("a text");
+    assert_eq!(
+        said(&["--retry", mail_id]),
+        "Mails that wait to be sent again: 1\n"
+    );
+    until(&market, &market.publisher_id, "sent").await;
+    assert_eq!(arrived(&mailbox, 1).await[0].to, ["ada@example.com"]);
+    assert_eq!(said(&[]), "0 of 0\n");
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_listed_and_tried_again_on_sqlite() {
+    given_up_is_tried_again(TestApp::sqlite()).await;
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_listed_and_tried_again_on_postgresql() {
+    if let Some(builder) = TestApp::postgres() {
+        given_up_is_tried_again(builder).await;
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_no_end_of_a_mail() {
     let mailbox = Mailbox::start();

@@ -101,6 +101,23 @@ async fn what_is_bought_is_seen_refunded_and_bought_again_on_postgresql() {
     }
 }
 
+#[tokio::test]
+async fn a_refunds_key_is_of_one_order() {
+    let (buyer, seller, item) = market(shared()).await;
+    let other = shared().resource_of(&seller.user_id, 500).await;
+    let mut orders = Vec::new();
+    for (resource_id, price) in [(&item, "10.00"), (&other, "5.00")] {
+        let bought = buyer.buy(resource_id, price).await.ok_with(201);
+        orders.push(bought["order_id"].as_str().expect("an id").to_owned());
+    }
+    let first = buyer.refund(Some("key"), &orders[0]).await.ok();
+    let again = buyer.refund(Some("key"), &orders[0]).await.ok();
+    assert_eq!(first, again);
+    buyer.refund(Some("key"), &orders[1]).await.refused(40902);
+    assert_eq!(buyer.order(&orders[1]).await.ok()["state"], "active");
+    buyer.refund(Some("another"), &orders[1]).await.ok();
+}
+
 async fn of_sixty_four_one_is_made(builder: Builder) {
     let app = builder.start();
     let (buyer, seller, item) = market(&app).await;

@@ -143,6 +143,16 @@ async fn the_sandboxs_page_pays_and_a_second_click_changes_nothing() {
     let [from, to] = [before, now_ms()].map(|ms| rfc3339(ms + 60 * 24 * 3600 * 1000));
     assert!(*from <= *until && *until <= *to, "{until}");
     assert_eq!(account["coin"], "0.00");
+    // Admins see what was paid for beside what they gave.
+    let admin = shared().admin().await;
+    let path = format!("/admin/api/v1/users/{}", user.user_id);
+    let item = admin.get(&path).await.ok();
+    assert_eq!(
+        (&item["role"], &item["vip_expire_time"]),
+        (&json!("user"), &json!(until))
+    );
+    let path = format!("/admin/api/v1/users?email={}", user.email);
+    assert_eq!(admin.get(&path).await.ok()["items"][0], item);
 }
 
 #[tokio::test]

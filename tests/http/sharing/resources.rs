@@ -1,7 +1,8 @@
 //! `/api/v1/resources/…`: published, seen by whom it may be, changed, deleted (SH-7, SH-8, SH-12).
 
 use crate::{UNKNOWN_ID, reaching, shared};
-use serde_json::json;
+use serde_json::{Value, json};
+use shared::limits::RESOURCES_PENDING_MAX;
 use tests::{TestApp, publication, share_url};
 
 #[tokio::test]
@@ -265,6 +266,109 @@ async fn one_key_makes_one_resource() {
     assert_eq!(user.get("/api/v1/resources").await.ok()["total"], 1);
 }
 
+async fn who_bought_keeps_the_approved_link(app: &TestApp) {
+    let (publisher, buyer) = (app.user().await, app.user().await);
+    let (free, reviewer) = (app.user().await, app.reviewer().await);
+    app.give_coins(&buyer.user_id, 1000).await;
+    let body = publication("kept", "1.00");
+    let resource_id = publisher.published(&body, &reviewer).await;
+    let bought = buyer.buy(&resource_id, "1.00").await.ok_with(201);
+    let order_id = bought["order_id"].as_str().expect("an id");
+    let has = async |url: &Value, code: &str| {
+        let (order, resource) = (
+            buyer.order(order_id).await.ok(),
+            buyer.resource(&resource_id).await.ok(),
+        );
+        for seen in [&order, &resource] {
+            assert_eq!(
+                (&seen["url"], &seen["code"]),
+                (url, &json!(code)),
+                "{seen:#}"
+            );
+        }
+    };
+    let decide = async |decision: &str| {
+        let review_id = reviewer.review_of("resource", &resource_id).await;
+        reviewer.decide(&review_id, decision, Some("?")).await.ok();
+    };
+    has(&body["url"], "q1w2").await;
+    for code in ["aaaa", "bbbb"] {
+        let change = json!({ "code": code });
+        publisher.change_resource(&resource_id, &change).await.ok();
+        has(&body["url"], "q1w2").await;
+    }
+    decide("reject").await;
+    has(&body["url"], "q1w2").await;
+    free.resource(&resource_id).await.refused(40401);
+
+    let another = share_url();
+    let change = json!({ "url": another, "code": "cccc" });
+    publisher.change_resource(&resource_id, &change).await.ok();
+    has(&body["url"], "q1w2").await;
+    decide("approve").await;
+    has(&json!(another), "cccc").await;
+
+    let report = free.report(&resource_id, "stolen").await.ok_with(202);
+    let report_id = report["review_id"].as_str().expect("an id");
+    reviewer.decide(report_id, "approve", None).await.ok();
+    let order = buyer.order(order_id).await.ok();
+    assert!(order.get("url").is_none(), "{order:#}");
+}
+
+#[tokio::test]
+async fn who_bought_keeps_the_link_that_was_approved_on_sqlite() {
+    who_bought_keeps_the_approved_link(&reaching(TestApp::sqlite()).start()).await;
+}
+
+#[tokio::test]
+async fn who_bought_keeps_the_link_that_was_approved_on_postgresql() {
+    if let Some(builder) = TestApp::postgres() {
+        who_bought_keeps_the_approved_link(&reaching(builder).start()).await;
+    }
+}
+
+async fn nobody_fills_the_reviewers_queue(app: &TestApp) {
+    let (user, reviewer) = (app.user().await, app.reviewer().await);
+    let body = publication("one of many", "1.00");
+    let keyed = async || {
+        user.send(reqwest::Method::POST, "/api/v1/resources", |request| {
+            request.header("idempotency-key", "k-1").json(&body)
+        })
+        .await
+    };
+    let first = keyed().await.ok_with(201);
+    for _ in 1..RESOURCES_PENDING_MAX {
+        user.publish(&body).await.ok_with(201);
+    }
+    user.publish(&body).await.refused(42902);
+    let again = keyed().await.ok_with(201);
+    assert_eq!(again["resource_id"], first["resource_id"]);
+    let another = app.user().await;
+    another.publish(&body).await.ok_with(201);
+
+    let resource_id = first["resource_id"].as_str().expect("an id");
+    let review_id = reviewer.review_of("resource", resource_id).await;
+    reviewer.decide(&review_id, "reject", None).await.ok();
+    user.publish(&body).await.ok_with(201);
+    user.publish(&body).await.refused(42902);
+    let change = json!({ "title": "once more" });
+    user.change_resource(resource_id, &change)
+        .await
+        .refused(42902);
+}
+
+#[tokio::test]
+async fn nobody_fills_the_reviewers_queue_alone_on_sqlite() {
+    nobody_fills_the_reviewers_queue(&reaching(TestApp::sqlite()).start()).await;
+}
+
+#[tokio::test]
+async fn nobody_fills_the_reviewers_queue_alone_on_postgresql() {
+    if let Some(builder) = TestApp::postgres() {
+        nobody_fills_the_reviewers_queue(&reaching(builder).start()).await;
+    }
+}
+
 #[tokio::test]
 async fn others_see_who_somebody_is_and_a_client_may_ask_for_a_check() {
     let (publisher, buyer) = (shared().user().await, shared().user().await);
@@ -282,13 +386,14 @@ async fn others_see_who_somebody_is_and_a_client_may_ask_for_a_check() {
         .refused_field("bio");
     let visitor = shared().anonymous();
     let path = format!("/api/v1/users/{}", publisher.user_id);
-    let seen = visitor.get(&path).await.ok();
+    visitor.get(&path).await.refused(40101);
+    let seen = buyer.get(&path).await.ok();
     assert_eq!(
         (&seen["nickname"], &seen["sale_count"]),
         (&json!("Ada"), &json!(0))
     );
     assert!(seen.get("email").is_none(), "{seen:#}");
-    visitor
+    buyer
         .get(&format!("/api/v1/users/{UNKNOWN_ID}"))
         .await
         .refused(40401);

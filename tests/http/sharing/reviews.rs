@@ -1,8 +1,8 @@
 //! `/admin/api/v1/reviews/…` and reports: who decides, what follows (SH-8, SH-10, SH-12).
 
-use crate::{UNKNOWN_ID, shared};
+use crate::{UNKNOWN_ID, reaching, shared};
 use serde_json::json;
-use tests::publication;
+use tests::{Mailbox, PATIENCE, TestApp, eventually, publication};
 
 #[tokio::test]
 async fn a_report_changes_nothing_until_a_reviewer_confirms_it() {
@@ -76,6 +76,44 @@ async fn a_report_that_is_not_confirmed_leaves_the_resource() {
 }
 
 #[tokio::test]
+async fn a_report_is_decided_also_when_the_publisher_has_deleted_the_resource() {
+    let mailbox = Mailbox::start();
+    let app = reaching(TestApp::sqlite())
+        .config(&mailbox.config())
+        .start();
+    let (publisher, reporter) = (app.user().await, app.user().await);
+    let (buyer, reviewer) = (app.user().await, app.reviewer().await);
+    app.give_coins(&buyer.user_id, 1000).await;
+    let resource_id = publisher
+        .published(&publication("stolen", "1.00"), &reviewer)
+        .await;
+    let bought = buyer.buy(&resource_id, "1.00").await.ok_with(201);
+    let order_id = bought["order_id"].as_str().expect("an id");
+    let report = reporter.report(&resource_id, "mine").await.ok_with(202);
+    publisher.delete_resource(&resource_id).await.ok();
+    assert!(buyer.order(order_id).await.ok().get("url").is_some());
+
+    let review_id = report["review_id"].as_str().expect("an id");
+    let waiting = reviewer.reviews("report", "pending").await;
+    assert!(
+        waiting
+            .iter()
+            .any(|review| review["review_id"] == review_id),
+        "{waiting:#?}"
+    );
+    let decided = reviewer.decide(review_id, "approve", None).await.ok();
+    assert_eq!(decided["state"], "approved", "{decided:#}");
+    assert_eq!(decided["resource"]["directory"][0]["name"], "课程");
+    assert!(buyer.order(order_id).await.ok().get("url").is_none());
+    for address in [&publisher.email, &reporter.email] {
+        eventually("the mail arrives", PATIENCE, async || {
+            mailbox.received_by(address).into_iter().next()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn reviews_are_for_reviewers_alone_and_each_decision_is_logged() {
     let (user, reviewer) = (shared().user().await, shared().reviewer().await);
     let resource = user
@@ -114,8 +152,23 @@ async fn reviews_are_for_reviewers_alone_and_each_decision_is_logged() {
         .await
         .refused(40001);
     let admin = shared().admin().await;
-    admin.decide(&review_id, "approve", None).await.ok();
+    let decided = admin.decide(&review_id, "approve", None).await.ok();
+    // The same answer for who did not hear it, and for nobody else.
+    let again = admin.decide(&review_id, "approve", None).await.ok();
+    assert_eq!(again, decided);
+    admin
+        .decide(&review_id, "reject", None)
+        .await
+        .refused(40901);
+    reviewer
+        .decide(&review_id, "approve", None)
+        .await
+        .refused(40901);
     let log = shared().log();
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("decide_review") && line.contains(&review_id));
+    assert_eq!(lines.count(), 1);
     let line = log
         .lines()
         .find(|line| line.contains("decide_review") && line.contains(&review_id));

@@ -27,7 +27,7 @@ use shared::domain::drive::{Drive, ShareLink};
 use shared::domain::egress::AllowList;
 use shared::domain::task::backoff_ms;
 use shared::limits::{CHECK_LEASE_MS, CHECK_LIST_S_MAX, CHECK_S_MAX, CHECK_TRIES, CHECKS_AT_ONCE};
-use shared::store::checks::{self, Claim, NewTree};
+use shared::store::checks::{self, Claim, Listing};
 use shared::store::{directories, links};
 use shared::{Error, Result};
 use std::sync::Arc;
@@ -134,18 +134,21 @@ fn places_beside(checking: &JoinSet<()>) -> i64 {
     CHECKS_AT_ONCE.saturating_sub(i64::try_from(checking.len()).unwrap_or(i64::MAX))
 }
 
+/// Claims one after the other, since what is claimed keeps others of the same publisher waiting.
 async fn run_one(
     worker: &Arc<Worker>,
     drive: Drive,
     checking: &mut JoinSet<()>,
     places: i64,
 ) -> Result<()> {
-    if places <= 0 {
-        return Ok(());
-    }
-    let (database, now) = (&*worker.database, now_ms());
-    let lease = now + CHECK_LEASE_MS;
-    for claim in checks::claim(database, drive, &worker.id, now, lease, places).await? {
+    let database = &*worker.database;
+    for _ in 0..places {
+        let now = now_ms();
+        let lease = now + CHECK_LEASE_MS;
+        let claimed = checks::claim(database, drive, &worker.id, now, lease, 1).await?;
+        let Some(claim) = claimed.into_iter().next() else {
+            break;
+        };
         let worker = worker.clone();
         checking.spawn(async move {
             if let Err(error) = check(&worker, drive, &claim).await {
@@ -228,7 +231,10 @@ async fn settle(worker: &Worker, claim: &Claim, look: Look) -> Result<()> {
     match look.verdict {
         Verdict::Uncertain if has_tries => put_back(worker, claim).await,
         // The share lives, but what it holds is not known yet.
-        Verdict::Ok if look.directory.is_none() && has_tries => put_back(worker, claim).await,
+        Verdict::Ok if look.directory.is_none() && has_tries => {
+            checks::record_opened(&*worker.database, claim, &worker.id).await?;
+            put_back(worker, claim).await
+        }
         Verdict::Ok => settle_ok(worker, claim, look.directory).await,
         Verdict::Bad => settle_bad(worker, claim).await,
         Verdict::Locked | Verdict::Uncertain => {
@@ -252,22 +258,32 @@ async fn put_back(worker: &Worker, claim: &Claim) -> Result<()> {
 /// A tree is written first and pointed to with the verdict; one that is the same is not written again.
 async fn settle_ok(worker: &Worker, claim: &Claim, directory: Option<Directory>) -> Result<()> {
     let (database, id) = (&*worker.database, &worker.id);
-    let now = now_ms();
-    let mut written = None;
-    if let Some(directory) = directory {
-        let tree = serde_json::to_string(&directory).map_err(Error::internal)?;
-        if directories::tree(database, &claim.directory_id).await? != Some(tree) {
-            let directory_id = uuid::Uuid::now_v7().to_string();
-            directories::insert(database, &directory_id, &directory, now).await?;
-            written = Some((directory_id, directory.total_size()));
+    match directory {
+        None => {
+            checks::record_ok(database, claim, id, Listing::Broken, now_ms()).await?;
         }
+        Some(directory) => settle_listed(worker, claim, &directory).await?,
     }
-    let tree = written.as_ref().map(|(directory_id, total_size)| NewTree {
-        directory_id,
-        total_size: *total_size,
-    });
-    checks::record_ok(database, claim, id, tree, now).await?;
     checks::finish(database, claim, id).await.map(drop)
+}
+
+async fn settle_listed(worker: &Worker, claim: &Claim, directory: &Directory) -> Result<()> {
+    let (database, id) = (&*worker.database, &worker.id);
+    let now = now_ms();
+    let tree = serde_json::to_string(directory).map_err(Error::internal)?;
+    let stands = directories::tree(database, &claim.directory_id).await? == Some(tree);
+    if stands && checks::record_ok(database, claim, id, Listing::Same, now).await? {
+        return Ok(());
+    }
+    let directory_id = uuid::Uuid::now_v7().to_string();
+    directories::insert(database, &directory_id, directory, now).await?;
+    let other = Listing::Other {
+        directory_id: &directory_id,
+        total_size: directory.total_size(),
+    };
+    checks::record_ok(database, claim, id, other, now)
+        .await
+        .map(drop)
 }
 
 async fn settle_bad(worker: &Worker, claim: &Claim) -> Result<()> {

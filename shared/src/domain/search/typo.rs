@@ -19,19 +19,26 @@ fn mistakes_max(length: usize) -> usize {
 /// Queries of which at least one finds whatever has no more mistakes in one of its runs than that run may have:
 /// what stands before and behind the mistake, or, of three parts, the one without.
 pub fn variants(query: &Query) -> Vec<Query> {
+    let runs = query.runs();
+    let mut pieces: Vec<_> = runs.iter().map(|run| pieces(run).into_iter()).collect();
     let mut variants = Vec::new();
-    for (at, run) in query.runs().iter().enumerate() {
-        for pieces in pieces(run) {
-            let others = query.runs().iter().enumerate();
-            let mut runs: Vec<String> = others
-                .filter(|(other, _)| *other != at)
-                .map(|(_, run)| run.clone())
-                .collect();
-            runs.extend(pieces);
+    // One of each run in turn, so that the last of many has its share of the few.
+    loop {
+        let mut is_over = true;
+        for (at, pieces) in pieces.iter_mut().enumerate() {
+            let Some(pieces) = pieces.next() else {
+                continue;
+            };
+            is_over = false;
+            let others = runs.iter().enumerate().filter(|(other, _)| *other != at);
+            let runs = others.map(|(_, run)| run.clone()).chain(pieces).collect();
             let variant = Query::new(runs);
             if !variants.contains(&variant) {
                 variants.push(variant);
             }
+        }
+        if is_over || variants.len() >= SEARCH_VARIANTS_MAX {
+            break;
         }
     }
     variants.truncate(SEARCH_VARIANTS_MAX);
@@ -157,6 +164,16 @@ mod tests {
             let is_found = variants(&query).iter().any(|variant| has(variant, text));
             assert_eq!(is_found, mistakes(&query, &[text]).is_some(), "{typed}");
         }
+    }
+
+    #[test]
+    fn the_last_of_many_runs_may_have_the_mistake() {
+        let query = query("season episode subtitle english chinsee");
+        let text = "season episode subtitle english chinese";
+        let has = |variant: &Query| variant.runs().iter().all(|run| text.contains(run.as_str()));
+        let variants = variants(&query);
+        assert_eq!(variants.len(), SEARCH_VARIANTS_MAX);
+        assert!(variants.iter().any(has), "{variants:?}");
     }
 
     #[test]

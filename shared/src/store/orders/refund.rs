@@ -7,7 +7,8 @@ use crate::store::Database;
 use serde_json::json;
 
 /// Gives back exactly what moved, once, before the window ends; under the key of the first request, its answer again.
-/// Errors: 40401; 40301 for anybody but the buyer; 40901 when it was refunded before, 42201 when it is too late.
+/// Errors: 40401; 40301 for anybody but the buyer; 40901 when it was refunded before, 42201 when it is too late, 40902 when
+/// the key is that of another order's refund.
 pub async fn refund(
     database: &dyn Database,
     order_id: &str,
@@ -15,6 +16,16 @@ pub async fn refund(
     key: Option<&str>,
     now: i64,
 ) -> Result<Order> {
+    if let Some(key) = key {
+        let sql = "SELECT order_id FROM orders \
+             WHERE buyer_id = $1 AND refund_key = $2 AND order_id <> $3 AND refunded_at > $4 LIMIT 1";
+        let since = now - IDEMPOTENCY_S * 1000;
+        let parameters = [buyer_id.into(), key.into(), order_id.into(), since.into()];
+        if !database.query(sql, &parameters).await?.is_empty() {
+            let message = "This Idempotency-Key was used for another order's refund.";
+            return Err(Error::new(Code::IdempotencyKeyReused, message));
+        }
+    }
     // Resource and accounts are locked before the order, as a purchase does.
     let lock = lock(database.dialect());
     let sql = format!(
