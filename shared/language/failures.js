@@ -39,6 +39,8 @@ export function explain(failure, locale, t) {
   const again = wait
     ? t(`Again in ${Math.ceil(wait / 1000)} s.`, `${Math.ceil(wait / 1000)} 秒后再试。`)
     : null;
-  const hint = failure.hint ?? again ?? (HINTS[failure.code] ? t(...HINTS[failure.code]) : null);
+  // What is used up is said by the message; the hint is of the quota.
+  const isQuota = failure.code !== 42902 || !failure.data?.reason;
+  const hint = failure.hint ?? again ?? (isQuota && HINTS[failure.code] ? t(...HINTS[failure.code]) : null);
   return error(meaning ? `${meaning}：${message}` : message, failure.code, hint);
 }

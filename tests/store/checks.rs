@@ -79,9 +79,8 @@ pub async fn approved(database: &dyn Database) -> Published {
 }
 
 async fn claim_as(database: &dyn Database, worker: &str, now: i64) -> Vec<Claim> {
-    checks::claim(database, Drive::Aliyun, worker, now, now + LEASE, 9)
-        .await
-        .unwrap()
+    let claim = checks::claim(database, Drive::Aliyun, worker, now, now + LEASE).await;
+    claim.unwrap().into_iter().collect()
 }
 
 pub async fn claim_one(database: &dyn Database, now: i64) -> Claim {
@@ -107,8 +106,8 @@ async fn a_publication_is_checked_by_one_worker_at_a_time() {
         let database = &*fixture.database;
         let published = approved(database).await;
         assert!(found(&fixture, &published).await.is_check_pending);
-        let other = checks::claim(database, Drive::Baidu, "w", NOW, NOW, 9).await;
-        assert!(other.unwrap().is_empty(), "another drive's loop");
+        let other = checks::claim(database, Drive::Baidu, "w", NOW, NOW).await;
+        assert!(other.unwrap().is_none(), "another drive's loop");
         let (a, b) = tokio::join!(claim_as(database, "a", NOW), claim_as(database, "b", NOW));
         assert_eq!(a.len() + b.len(), 1, "{}: {a:?} {b:?}", fixture.name);
         assert!(claim_as(database, "c", NOW + LEASE - 1).await.is_empty());
@@ -141,12 +140,7 @@ async fn one_check_of_a_publisher_is_under_way_at_a_time() {
             publish_as(database, busy.publisher_id.clone(), title).await;
         }
         let other = publish(database, "another's").await;
-        let claim = async |now: i64| {
-            checks::claim(database, Drive::Aliyun, "w", now, now + LEASE, 1)
-                .await
-                .unwrap()
-                .pop()
-        };
+        let claim = async |now: i64| claim_as(database, "w", now).await.pop();
         let first = claim(NOW).await.expect("one is due");
         let second = claim(NOW).await.expect("another one is due");
         let mut claimed = [&first, &second].map(|claim| claim.resource_id.as_str());
@@ -166,12 +160,11 @@ async fn one_check_of_a_publisher_is_under_way_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_a_publisher_says_of_files_counts_until_the_drive_has_listed_them() {
+async fn what_a_publisher_says_of_files_counts_until_it_is_approved_or_the_drive_has_listed_them() {
     for fixture in both().await {
         let database = &*fixture.database;
-        let published = approved(database).await;
-        let (resource_id, publisher_id) = (&published.resource_id, &published.publisher_id);
-        let say = async |directory_id: &str, link: Option<(String, Drive)>| {
+        let published = publish(database, "waits").await;
+        let say = async |of: &Published, directory_id: &str, link: Option<(String, Drive)>| {
             let change = Change {
                 directory: Some((directory_id.to_owned(), 1)),
                 link,
@@ -179,12 +172,12 @@ async fn what_a_publisher_says_of_files_counts_until_the_drive_has_listed_them()
                 now: NOW + 1,
                 ..Change::default()
             };
-            resources::change(database, resource_id, publisher_id, &change)
+            resources::change(database, &of.resource_id, &of.publisher_id, &change)
                 .await
                 .unwrap()
         };
         let claim = claim_one(database, NOW).await;
-        assert!(say("said", None).await, "{}", fixture.name);
+        assert!(say(&published, "said", None).await, "{}", fixture.name);
         // The drive holds what stood when it was asked; by now another tree stands.
         let same = checks::record_ok(database, &claim, "w", Listing::Same, NOW + 2).await;
         assert!(!same.unwrap(), "{}", fixture.name);
@@ -196,7 +189,7 @@ async fn what_a_publisher_says_of_files_counts_until_the_drive_has_listed_them()
         };
         let done = checks::record_ok(database, &claim, "w", listed, NOW + 3).await;
         assert!(done.unwrap());
-        assert!(!say("said again", None).await, "{}", fixture.name);
+        assert!(!say(&published, "said again", None).await);
         let resource = found(&fixture, &published).await;
         assert_eq!(
             (resource.directory_id.as_str(), resource.listed_at),
@@ -204,12 +197,15 @@ async fn what_a_publisher_says_of_files_counts_until_the_drive_has_listed_them()
         );
         // Of another link the drive has said nothing yet.
         let another = link(database).await;
-        assert!(say("of another", Some((another, Drive::Aliyun))).await);
+        let another = Some((another, Drive::Aliyun));
+        assert!(say(&published, "of another", another).await);
         let resource = found(&fixture, &published).await;
         assert_eq!(
             (resource.directory_id.as_str(), resource.listed_at),
             ("of another", None)
         );
+        let seen = approved(database).await;
+        assert!(!say(&seen, "unseen", None).await, "{}", fixture.name);
     }
 }
 

@@ -329,18 +329,17 @@ impl<'a> Run<'a> {
         }
         let is_replay =
             key.is_some() && order.refund_key == key && order.refunded_at > self.now - DAY_MS;
-        let actor = if foreign { order.seller } else { order.buyer };
         let is_key_of_another = key.is_some()
             && self.orders.iter().enumerate().any(|(other, refunded)| {
                 other != at
-                    && refunded.buyer == actor
+                    && refunded.buyer == order.buyer
                     && refunded.refund_key == key
                     && refunded.refunded_at > self.now - DAY_MS
             });
         let due = match order.state {
-            _ if is_key_of_another => Some(Code::IdempotencyKeyReused),
             _ if foreign => Some(Code::Forbidden),
             State::Refunded if is_replay => None,
+            _ if is_key_of_another => Some(Code::IdempotencyKeyReused),
             State::Refunded => Some(Code::Conflict),
             State::Released => Some(Code::Unprocessable),
             State::Active if order.until <= self.now => Some(Code::Unprocessable),

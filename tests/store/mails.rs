@@ -191,7 +191,7 @@ async fn looking_for_mail_checks_and_room_for_a_publication_seeks_in_indexes() {
     mails::revive(&explaining, None, NOW).await.unwrap();
     mails::backlog(&explaining).await.unwrap();
     let aliyun = Drive::Aliyun;
-    checks::claim(&explaining, aliyun, "w", NOW, NOW, 9)
+    checks::claim(&explaining, aliyun, "w", NOW, NOW)
         .await
         .unwrap();
     checks::release(&explaining, aliyun, "w").await.unwrap();

@@ -115,8 +115,8 @@ async fn change(call: &mut Call, id: &str) -> Result<Answer> {
     let link = links::find(database, &before.link_id).await?;
     let link = link.ok_or_else(|| Error::internal("a resource has no link"))?;
     let link = request.link(&link)?;
-    if wanted.directory.is_some() && link.is_none() && before.listed_at.is_some() {
-        return Err(listed());
+    if wanted.directory.is_some() && link.is_none() && !before.takes_directory() {
+        return Err(files_are_settled());
     }
     if before.state != State::Pending && (link.is_some() || before.state == State::Rejected) {
         resources::admit(database, &user.user_id).await?;
@@ -147,11 +147,12 @@ async fn change(call: &mut Call, id: &str) -> Result<Answer> {
         now,
     };
     if !resources::change(database, &before.resource_id, &user.user_id, &change).await? {
-        // Deleted or taken down meanwhile, or listed.
+        // Deleted, taken down, approved or listed meanwhile.
         let resource = own(call, id, &user).await?;
-        return Err(match resource.listed_at {
-            Some(_) if change.directory.is_some() => listed(),
-            _ => Error::not_found("resource"),
+        let is_of_files = change.directory.is_some() && change.link.is_none();
+        return Err(match is_of_files && !resource.takes_directory() {
+            true => files_are_settled(),
+            false => Error::not_found("resource"),
         });
     }
     // What fails here, the worker's duty does within half a second.
@@ -160,9 +161,9 @@ async fn change(call: &mut Call, id: &str) -> Result<Answer> {
     Ok(Answer::ok(&shown(call, resource, Some(&user)).await?)?.unkept())
 }
 
-/// Nobody sells by files that the drive does not have.
-fn listed() -> Error {
-    let message = "The drive has listed these files, and every check lists them again; leave `directory` out.";
+/// Nobody sells by files that no reviewer has seen and the drive does not have.
+fn files_are_settled() -> Error {
+    let message = "The files were approved, or listed by the drive, and change by its checks alone; leave `directory` out.";
     Error::new(Code::Conflict, message).with_data(json!({ "field": "directory" }))
 }
 
@@ -273,6 +274,7 @@ async fn shown(call: &mut Call, resource: Resource, user: Option<&User>) -> Resu
             .approved_link_id()
             .filter(|_| is_free && resource.is_public()),
     };
+    let is_former = link_id.is_some_and(|link_id| link_id != resource.link_id);
     let link = match link_id {
         Some(link_id) => links::find(database, link_id).await?,
         None => None,
@@ -288,6 +290,7 @@ async fn shown(call: &mut Call, resource: Resource, user: Option<&User>) -> Resu
     shown.buy_cost = account.map(|account| account.cost_of(price));
     shown.bought = user.map(|_| is_bought);
     Ok(match link {
+        Some(link) if is_former => shown.with_former_link(&link),
         Some(link) => shown.with_link(&link),
         None => shown,
     })

@@ -115,7 +115,7 @@ async function users(call) {
 
 /** What an admin gave, or what was paid for. */
 const level = (item, t) =>
-  item.vip_expire_time
+  item.role === "user" && item.vip_expire_time
     ? t(`vip until ${time(item.vip_expire_time)}`, `vip 至 ${time(item.vip_expire_time)}`)
     : item.role;
 
@@ -139,7 +139,7 @@ async function change(call) {
     blocks.text(t("Changed.", "已修改。"), "good"),
     blocks.fields([
       [t("E-mail", "邮箱"), data.email],
-      [t("Level", "等级"), data.role],
+      [t("Level", "等级"), level(data, t)],
       [t("Blocked", "封禁"), data.blocked ? t("yes", "是") : t("no", "否")],
     ]),
   );

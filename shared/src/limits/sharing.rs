@@ -61,6 +61,8 @@ pub const CHECK_S_MAX: u64 = 1_200;
 pub const CHECK_LIST_S_MAX: u64 = 600;
 /// How long a claim of a check holds without being extended, milliseconds.
 pub const CHECK_LEASE_MS: i64 = 60_000;
+/// How often a claim is extended, milliseconds: so long a check goes on of a link that was replaced.
+pub const CHECK_HOLD_MS: u64 = 2_000;
 /// Tries at a check before it ends as uncertain.
 pub const CHECK_TRIES: i64 = 6;
 /// Mails that a worker sends side by side.

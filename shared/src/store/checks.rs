@@ -4,7 +4,7 @@
 //! before, or by a worker that lost the claim, is void. A worker that dies between the two leaves a check that is made
 //! again.
 
-use super::{Database, Dialect, Value};
+use super::{Database, Dialect, Row, Value};
 use crate::domain::check::Verdict;
 use crate::domain::drive::Drive;
 use crate::error::Result;
@@ -57,16 +57,15 @@ pub async fn request(
     Ok(added == 1)
 }
 
-/// Claims up to `limit` checks of a drive that are due, or whose worker let the lease end, and none of a publisher of whom
-/// one is under way: a thousand large shares of one leave room for the others.
+/// Claims a check of a drive that is due, or whose worker let the lease end, of a publisher of whom none is under way: a
+/// thousand large shares of one leave room for the others. Two workers at one moment may both claim one of his.
 pub async fn claim(
     database: &dyn Database,
     drive: Drive,
     worker_id: &str,
     now: i64,
     lease_expires_at: i64,
-    limit: i64,
-) -> Result<Vec<Claim>> {
+) -> Result<Option<Claim>> {
     // SQLite has one writer, so the sub-select is stable; on PostgreSQL each worker passes over what another
     // is claiming.
     let lock = match database.dialect() {
@@ -81,7 +80,7 @@ pub async fn claim(
              AND (SELECT r.publisher_id FROM resources r WHERE r.resource_id = due.resource_id) NOT IN \
                (SELECT r.publisher_id FROM checks held JOIN resources r ON r.resource_id = held.resource_id \
                 WHERE held.drive = $1 AND held.lease_owner IS NOT NULL AND held.lease_expires_at > $3) \
-           ORDER BY due.run_at LIMIT $5 {lock}) \
+           ORDER BY due.run_at LIMIT 1 {lock}) \
          RETURNING resource_id, attempt, {link_id} AS link_id, {directory_id} AS directory_id",
         link_id = of_resource("link_id"),
         directory_id = of_resource("directory_id"),
@@ -91,19 +90,17 @@ pub async fn claim(
         worker_id.into(),
         now.into(),
         lease_expires_at.into(),
-        limit.into(),
     ];
     let rows = database.query(&sql, &parameters).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Claim {
-                resource_id: row.get("resource_id")?,
-                link_id: row.get("link_id")?,
-                directory_id: row.get("directory_id")?,
-                attempt: row.get("attempt")?,
-            })
+    let claim = |row: &Row| {
+        Ok(Claim {
+            resource_id: row.get("resource_id")?,
+            link_id: row.get("link_id")?,
+            directory_id: row.get("directory_id")?,
+            attempt: row.get("attempt")?,
         })
-        .collect()
+    };
+    rows.first().map(claim).transpose()
 }
 
 /// A column of the check's resource.

@@ -38,8 +38,7 @@ pub async fn purge(database: &dyn Database, before: i64) -> Result<u64> {
         .execute(
             "DELETE FROM directories WHERE created_at < $1 AND NOT EXISTS \
              (SELECT 1 FROM resources r WHERE r.directory_id = directories.directory_id AND (r.deleted_at IS NULL \
-               OR EXISTS (SELECT 1 FROM reviews v WHERE v.resource_id = r.resource_id AND v.kind = 'report' \
-                 AND v.state = 'pending')))",
+               OR r.resource_id IN (SELECT resource_id FROM reviews WHERE kind = 'report' AND state = 'pending')))",
             &[before.into()],
         )
         .await

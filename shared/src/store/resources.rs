@@ -8,6 +8,7 @@ use crate::domain::page::Page;
 use crate::domain::resource::State;
 use crate::error::{Code, Error, Result};
 use crate::limits::{IDEMPOTENCY_TRIES, RESOURCES_PENDING_MAX};
+use serde_json::json;
 
 /// A row of `resources` with its publisher's name.
 #[derive(Clone, Debug)]
@@ -23,10 +24,10 @@ pub struct Resource {
     /// Bytes.
     pub total_size: i64,
     pub link_id: String,
-    /// The link that was approved before `link_id`, which is not.
+    /// The link that was approved before `link_id`; it counts while that one is not.
     pub former_link_id: Option<String>,
     pub directory_id: String,
-    /// When the drive said what the link holds; until then the tree is the publisher's.
+    /// When the drive said what the link holds.
     pub listed_at: Option<i64>,
     pub state: State,
     pub reason: Option<String>,
@@ -45,6 +46,12 @@ impl Resource {
     /// Whether everybody may see it (SH-8).
     pub fn is_public(&self) -> bool {
         self.state.is_public() && self.deleted_at.is_none() && !self.is_publisher_blocked
+    }
+
+    /// Whether its publisher still says which files there are: until a reviewer has seen them, or the drive has listed
+    /// them.
+    pub fn takes_directory(&self) -> bool {
+        self.listed_at.is_none() && matches!(self.state, State::Pending | State::Rejected)
     }
 
     /// The link that reviewers approved last, which its buyers open; none of what was taken down.
@@ -135,7 +142,8 @@ pub async fn admit(database: &dyn Database, publisher_id: &str) -> Result<()> {
         format!(
             "{waiting} of your resources wait for a reviewer; others can follow when some are decided."
         ),
-    ))
+    )
+    .with_data(json!({ "reason": "many_pending" })))
 }
 
 /// What was published under this idempotency key in the last 24 h. Errors: 40902.
@@ -278,8 +286,8 @@ pub struct Change {
 
 /// Changes a resource that is neither deleted nor taken down. Another link goes to review and check again, in this
 /// statement (trigger `resources_publish_again`), and what was rejected goes to review. A review that waits is of the
-/// texts that were there when it began: with others another one takes its place. Another tree is for what the drive has
-/// not listed, or for another link. Returns whether there was such a resource.
+/// texts that were there when it began: with others another one takes its place. Another tree is for another link, or
+/// for what neither a reviewer has approved nor the drive has listed. Returns whether there was such a resource.
 pub async fn change(
     database: &dyn Database,
     resource_id: &str,
@@ -304,7 +312,8 @@ pub async fn change(
                last_check_at = CASE WHEN CAST($8 AS TEXT) IS NULL THEN last_check_at END, \
                listed_at = CASE WHEN CAST($8 AS TEXT) IS NULL THEN listed_at END \
              WHERE resource_id = $1 AND publisher_id = $2 AND deleted_at IS NULL AND state <> 'taken_down' \
-               AND (CAST($6 AS TEXT) IS NULL OR CAST($8 AS TEXT) IS NOT NULL OR listed_at IS NULL)",
+               AND (CAST($6 AS TEXT) IS NULL OR CAST($8 AS TEXT) IS NOT NULL \
+                 OR listed_at IS NULL AND state IN ('pending', 'rejected'))",
             &[
                 resource_id.into(),
                 publisher_id.into(),

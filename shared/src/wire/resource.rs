@@ -115,7 +115,7 @@ pub struct Person {
     pub nickname: String,
 }
 
-/// Who somebody is to everybody: what they write of themselves, and how often what they sold came back.
+/// Who somebody is to other users: what they write of themselves, and how often what they sold came back.
 #[derive(Debug, Serialize)]
 pub struct PublicProfile {
     pub user_id: String,
@@ -165,7 +165,7 @@ pub struct ResourceAnswer {
     pub sale_count: i64,
     pub refund_count: i64,
     pub created_at: String,
-    /// In the list of what one has published: absent.
+    /// In the list of what one has published, and beside the link that was approved before: absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<Box<RawValue>>,
     /// What the caller would pay now.
@@ -214,6 +214,18 @@ impl ResourceAnswer {
     pub fn with_directory(mut self, tree: String) -> Result<Self> {
         self.directory = Some(RawValue::from_string(tree).map_err(Error::internal)?);
         Ok(self)
+    }
+
+    /// With the link that was approved before; what is said of the other one's check and files is not of it.
+    pub fn with_former_link(self, link: &ShareLink) -> Self {
+        Self {
+            drive: link.drive.as_str(),
+            last_check_time: None,
+            check_pending: false,
+            verdict: None,
+            directory: None,
+            ..self.with_link(link)
+        }
     }
 
     pub fn with_link(mut self, link: &ShareLink) -> Self {

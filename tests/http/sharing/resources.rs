@@ -3,7 +3,7 @@
 use crate::{UNKNOWN_ID, reaching, shared};
 use serde_json::{Value, json};
 use shared::limits::RESOURCES_PENDING_MAX;
-use tests::{TestApp, publication, share_url};
+use tests::{TestApp, publication, share_url, unique};
 
 #[tokio::test]
 async fn a_resource_is_its_publishers_alone_until_a_reviewer_approves_it_on_sqlite() {
@@ -89,7 +89,6 @@ async fn another_link_goes_to_review_again_and_other_changes_do_not() {
     let resource_id = publisher.published(&body, &reviewer).await;
     let same_link = json!({
         "title": "after", "bio": "new", "price": "2.5", "url": body["url"], "code": body["code"],
-        "directory": [{ "name": "a.txt", "type": "file", "size": 7 }],
     });
     let changed = publisher
         .change_resource(&resource_id, &same_link)
@@ -100,7 +99,15 @@ async fn another_link_goes_to_review_again_and_other_changes_do_not() {
         (&changed["title"], &changed["price"]),
         (&json!("after"), &json!("2.50"))
     );
-    assert_eq!(changed["total_size"], 7);
+    // A reviewer has seen the files; there are others with another link.
+    let mut files = json!({ "directory": [{ "name": "a.txt", "type": "file", "size": 7 }] });
+    publisher
+        .change_resource(&resource_id, &files)
+        .await
+        .refused(40901);
+    files["code"] = json!("zzzz");
+    let changed_files = publisher.change_resource(&resource_id, &files).await.ok();
+    assert_eq!(changed_files["total_size"], 7, "{changed_files:#}");
 
     let first = publisher
         .change_resource(&resource_id, &json!({ "url": share_url(), "code": "aaaa" }))
@@ -301,12 +308,17 @@ async fn who_bought_keeps_the_approved_link(app: &TestApp) {
     has(&body["url"], "q1w2").await;
     free.resource(&resource_id).await.refused(40401);
 
-    let another = share_url();
+    let another = format!("https://www.alipan.com/s/{}", unique());
     let change = json!({ "url": another, "code": "cccc" });
     publisher.change_resource(&resource_id, &change).await.ok();
     has(&body["url"], "q1w2").await;
+    // What is said of the other link is not of the one that he has.
+    let seen = buyer.resource(&resource_id).await.ok();
+    assert_eq!(seen["drive"], "baidu", "{seen:#}");
+    assert!(seen.get("directory").is_none(), "{seen:#}");
     decide("approve").await;
     has(&json!(another), "cccc").await;
+    assert_eq!(buyer.resource(&resource_id).await.ok()["drive"], "aliyun");
 
     let report = free.report(&resource_id, "stolen").await.ok_with(202);
     let report_id = report["review_id"].as_str().expect("an id");

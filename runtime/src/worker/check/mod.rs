@@ -26,7 +26,9 @@ use shared::domain::directory::Directory;
 use shared::domain::drive::{Drive, ShareLink};
 use shared::domain::egress::AllowList;
 use shared::domain::task::backoff_ms;
-use shared::limits::{CHECK_LEASE_MS, CHECK_LIST_S_MAX, CHECK_S_MAX, CHECK_TRIES, CHECKS_AT_ONCE};
+use shared::limits::{
+    CHECK_HOLD_MS, CHECK_LEASE_MS, CHECK_LIST_S_MAX, CHECK_S_MAX, CHECK_TRIES, CHECKS_AT_ONCE,
+};
 use shared::store::checks::{self, Claim, Listing};
 use shared::store::{directories, links};
 use shared::{Error, Result};
@@ -145,8 +147,7 @@ async fn run_one(
     for _ in 0..places {
         let now = now_ms();
         let lease = now + CHECK_LEASE_MS;
-        let claimed = checks::claim(database, drive, &worker.id, now, lease, 1).await?;
-        let Some(claim) = claimed.into_iter().next() else {
+        let Some(claim) = checks::claim(database, drive, &worker.id, now, lease).await? else {
             break;
         };
         let worker = worker.clone();
@@ -187,9 +188,8 @@ async fn check(worker: &Worker, drive: Drive, claim: &Claim) -> Result<()> {
 
 /// Returns when the claim is lost.
 async fn hold(worker: &Worker, claim: &Claim) {
-    let half = Duration::from_millis(CHECK_LEASE_MS as u64 / 2);
     loop {
-        tokio::time::sleep(half).await;
+        tokio::time::sleep(Duration::from_millis(CHECK_HOLD_MS)).await;
         let until = now_ms() + CHECK_LEASE_MS;
         match checks::extend(&*worker.database, claim, &worker.id, until).await {
             Ok(true) => {}

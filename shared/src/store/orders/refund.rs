@@ -6,6 +6,10 @@ use crate::limits::IDEMPOTENCY_S;
 use crate::store::Database;
 use serde_json::json;
 
+/// Another order of the buyer `$2` than `$1` that was refunded under the key `$3` since `$4`.
+const UNDER_THE_KEY: &str = "SELECT other.order_id FROM orders other WHERE other.buyer_id = $2 AND other.refund_key = $3 \
+     AND other.order_id <> $1 AND other.refunded_at > $4";
+
 /// Gives back exactly what moved, once, before the window ends; under the key of the first request, its answer again.
 /// Errors: 40401; 40301 for anybody but the buyer; 40901 when it was refunded before, 42201 when it is too late, 40902 when
 /// the key is that of another order's refund.
@@ -16,16 +20,6 @@ pub async fn refund(
     key: Option<&str>,
     now: i64,
 ) -> Result<Order> {
-    if let Some(key) = key {
-        let sql = "SELECT order_id FROM orders \
-             WHERE buyer_id = $1 AND refund_key = $2 AND order_id <> $3 AND refunded_at > $4 LIMIT 1";
-        let since = now - IDEMPOTENCY_S * 1000;
-        let parameters = [buyer_id.into(), key.into(), order_id.into(), since.into()];
-        if !database.query(sql, &parameters).await?.is_empty() {
-            let message = "This Idempotency-Key was used for another order's refund.";
-            return Err(Error::new(Code::IdempotencyKeyReused, message));
-        }
-    }
     // Resource and accounts are locked before the order, as a purchase does.
     let lock = lock(database.dialect());
     let sql = format!(
@@ -35,11 +29,19 @@ pub async fn refund(
            WHERE resource_id = (SELECT resource_id FROM bought) {lock}), \
          parties AS MATERIALIZED (SELECT user_id FROM accounts WHERE (SELECT COUNT(*) FROM item) = 1 \
            AND user_id IN ((SELECT buyer_id FROM bought), (SELECT seller_id FROM bought)) ORDER BY user_id {lock}) \
-         UPDATE orders SET refunded_at = $3, refund_key = $4 \
+         UPDATE orders SET refunded_at = $5, refund_key = $3 \
          WHERE order_id = $1 AND buyer_id = $2 AND refunded_at IS NULL AND released_at IS NULL \
-           AND refund_until > $3 AND (SELECT COUNT(*) FROM parties) = 2 RETURNING {COLUMNS}"
+           AND refund_until > $5 AND (SELECT COUNT(*) FROM parties) = 2 AND NOT EXISTS ({UNDER_THE_KEY}) \
+           RETURNING {COLUMNS}"
     );
-    let parameters = [order_id.into(), buyer_id.into(), now.into(), key.into()];
+    let since = now - IDEMPOTENCY_S * 1000;
+    let parameters = [
+        order_id.into(),
+        buyer_id.into(),
+        key.into(),
+        since.into(),
+        now.into(),
+    ];
     let rows = database.query(&sql, &parameters).await?;
     if let Some(row) = rows.first() {
         return order_from(row);
@@ -49,22 +51,19 @@ pub async fn refund(
     if order.buyer_id != buyer_id {
         return Err(Error::forbidden("order"));
     }
-    match order.refunded_at {
-        Some(at)
-            if key.is_some()
-                && order.refund_key.as_deref() == key
-                && at > now - IDEMPOTENCY_S * 1000 =>
-        {
-            Ok(order)
-        }
-        Some(_) => Err(Error::new(
-            Code::Conflict,
-            "This order was refunded already.",
-        )),
-        None => Err(Error::new(
-            Code::Unprocessable,
-            "The time in which this order could be refunded is over.",
-        )
-        .with_data(json!({ "reason": "refund_window_over" }))),
+    if key.is_some() && order.refund_key.as_deref() == key && order.refunded_at > Some(since) {
+        return Ok(order);
     }
+    let others = database.query(UNDER_THE_KEY, &parameters[..4]).await?;
+    if !others.is_empty() {
+        let message = "This Idempotency-Key was used for another order's refund.";
+        return Err(Error::new(Code::IdempotencyKeyReused, message));
+    }
+    if order.refunded_at.is_some() {
+        let message = "This order was refunded already.";
+        return Err(Error::new(Code::Conflict, message));
+    }
+    let message = "The time in which this order could be refunded is over.";
+    Err(Error::new(Code::Unprocessable, message)
+        .with_data(json!({ "reason": "refund_window_over" })))
 }
