@@ -56,7 +56,7 @@ pub struct Entry {
 pub struct Faults {
     /// A call had two rows of one entity.
     pub double: Vec<String>,
-    /// A row came behind one of its entity that was not taken.
+    /// A row came, for the first time, behind one of its entity that was not taken.
     pub overtaking: Vec<String>,
     /// A row came without what a row has, or with other content than before.
     pub odd: Vec<String>,
@@ -227,7 +227,8 @@ impl Books {
                 self.faults.double.push(format!("{entity} in {rows:?}"));
             }
             match self.blocked.get(&entity) {
-                Some(blocking) if *blocking != key => {
+                // One that was applied before is only told again: its sender was killed before it noted the answer.
+                Some(blocking) if *blocking != key && !self.taken.contains(&key) => {
                     let sentence = format!("{key:?} of {entity} before {blocking:?}");
                     self.faults.overtaking.push(sentence);
                 }

@@ -269,6 +269,33 @@ async fn rows_come_by_priority_and_then_in_the_order_of_their_origin() {
 }
 
 #[tokio::test]
+async fn all_get_the_rows_of_an_entity_that_several_write_in_one_order() {
+    for fixture in chains().await {
+        let database = &*fixture.database;
+        for site_id in ["d", "e"] {
+            site(database, site_id, "g").await;
+        }
+        let numbered = |syn_id: &str, seq: i64, entity: &str| {
+            row(json!({ "syn_id": syn_id, "seq": seq, "entity": entity }))
+        };
+        push(database, "a", "g", &[numbered("a3", 3, "m:1")]).await;
+        push(database, "b", "g", &[numbered("b1", 1, "shared")]).await;
+        let (_, early) = take(database, "d", 100).await.unwrap();
+        // What site a wrote before its third row comes late, as what is less urgent does.
+        push(
+            database,
+            "a",
+            "g",
+            &[numbered("a1", 1, "shared"), numbered("a2", 2, "shared")],
+        )
+        .await;
+        let (_, late) = take(database, "e", 100).await.unwrap();
+        assert_eq!(ids(&early), ["a3", "b1"], "{}", fixture.name);
+        assert_eq!(ids(&late), ["a3", "b1", "a1", "a2"], "{}", fixture.name);
+    }
+}
+
+#[tokio::test]
 async fn a_lease_that_ends_gives_the_same_batch_and_the_same_bytes() {
     for fixture in chains().await {
         let database = &*fixture.database;

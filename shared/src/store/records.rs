@@ -237,8 +237,14 @@ async fn insert(
         .collect()
 }
 
-/// `rank` follows the position: a row that comes late takes the rank of the one that it belongs before.
+/// `rank` follows the position: a row that comes late takes the rank of the one that it belongs before. But of an entity
+/// that several origins write it takes none before what has come already, which some have and others wait for: all get
+/// the entity's rows in one order.
 fn insert_sql(dialect: Dialect) -> String {
+    let larger = match dialect {
+        Dialect::Sqlite => "max",
+        Dialect::Postgres => "greatest",
+    };
     let row = match dialect {
         Dialect::Sqlite => {
             "SELECT json_extract(value, '$.n') AS n, json_extract(value, '$.syn_id') AS syn_id, \
@@ -268,9 +274,13 @@ fn insert_sql(dialect: Dialect) -> String {
          INSERT INTO records (origin, epoch, syn_id, position, rank, business_type, priority, op, realm, \
            entity, entity_version, body, hash, bytes, receiver, is_superseded, created_at, acked_at) \
          SELECT $1, CAST($2 AS BIGINT), syn_id, position, \
-           COALESCE((SELECT MIN(later.rank) FROM records later \
+           {larger}(COALESCE((SELECT MIN(later.rank) FROM records later \
                WHERE later.origin = $1 AND later.position > placed.position), \
              (SELECT COALESCE(MAX(record_id), 0) FROM records) + n), \
+             COALESCE((SELECT CASE WHEN newest.origin <> $1 THEN newest.rank + 1 \
+                 WHEN newest.position < placed.position THEN newest.rank ELSE 0 END FROM records newest \
+               WHERE newest.realm = placed.realm AND newest.entity = placed.entity \
+               ORDER BY newest.record_id DESC LIMIT 1), 0)), \
            business_type, priority, op, realm, entity, entity_version, body, hash, bytes, CAST($3 AS TEXT), \
            CASE WHEN is_dead = 1 OR op = 'upsert' AND EXISTS (SELECT 1 FROM records deleted \
              WHERE deleted.realm = placed.realm AND deleted.entity = placed.entity \

@@ -252,7 +252,10 @@ fn refused(run: &Run, status: u16, began: Instant) {
         .outages
         .explain(Role::Worker, status != 401, began, Instant::now());
     if !is_explained {
-        run.problem(format!("a WebSocket was refused with {status}"));
+        let back = run.outages.back_for(Role::Worker, began);
+        run.problem(format!(
+            "a WebSocket was refused with {status}; the workers had been back for {back:?}"
+        ));
     }
 }
 

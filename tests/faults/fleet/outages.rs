@@ -7,6 +7,9 @@ use tests::{Chance, Member, Role, TestApp};
 /// After its start a member is left out by nginx for a while longer: `fail_timeout` of the configuration, which nginx
 /// counts in whole seconds and so up to one more, and the time that a busy machine takes.
 const GRACE: Duration = Duration::from_millis(2500);
+/// Then it is let one request in as long a time, until one has ended well. At a worker that may be a WebSocket, which does
+/// not end, so that another one has to wait as long again.
+const GRACE_OF_WORKERS: Duration = Duration::from_millis(4500);
 /// Between two blows of one hand, milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 300..2500;
 /// For how long a member stays away at the most, milliseconds.
@@ -40,8 +43,8 @@ pub struct Blows {
 }
 
 impl Span {
-    fn holds(&self, moment: Instant) -> bool {
-        self.from <= moment && self.to.is_none_or(|to| moment <= to + GRACE)
+    fn holds(&self, moment: Instant, grace: Duration) -> bool {
+        self.from <= moment && self.to.is_none_or(|to| moment <= to + grace)
     }
 }
 
@@ -62,7 +65,11 @@ impl Outages {
             let roles = self.roles.iter().zip(spans.iter());
             roles.filter(|(its, _)| **its == role).map(|(_, its)| its)
         };
-        let is_away = |its: &Vec<Span>, moment| its.iter().any(|span| span.holds(moment));
+        let grace = match role {
+            Role::Worker => GRACE_OF_WORKERS,
+            Role::Spin | Role::Runner => GRACE,
+        };
+        let is_away = |its: &Vec<Span>, moment| its.iter().any(|span| span.holds(moment, grace));
         let starts = of_role().flatten().map(|span| span.from);
         let mut moments = starts
             .filter(|from| (began..=ended).contains(from))
@@ -71,6 +78,17 @@ impl Outages {
             true => of_role().all(|its| is_away(its, moment)),
             false => of_role().any(|its| is_away(its, moment)),
         })
+    }
+
+    /// For how long each of this role had been back at a moment; none of one that was never away, or still is.
+    pub fn back_for(&self, role: Role, moment: Instant) -> Vec<Option<Duration>> {
+        let spans = self.spans();
+        let of_role = self.roles.iter().zip(spans.iter());
+        let last = of_role
+            .filter(|(its, _)| **its == role)
+            .map(|(_, its)| its.last());
+        last.map(|span| Some(moment.duration_since(span?.to?)))
+            .collect()
     }
 
     pub fn blows(&self) -> Blows {

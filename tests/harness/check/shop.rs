@@ -84,6 +84,11 @@ async fn a_shop_sees_what_its_sender_must_not_do() {
     send(&shop, &[row("1", "m:1"), row("3", "m:2")]).await;
     send(&shop, &[row("2", "m:1")]).await;
     assert_eq!(shop.faults().overtaking.len(), 1, "{:?}", shop.faults());
+    // What was taken before is only told again.
+    shop.refuse("7", 1);
+    send(&shop, &[row("7", "m:2")]).await;
+    send(&shop, &[row("3", "m:2")]).await;
+    assert_eq!(shop.faults().overtaking.len(), 1, "{:?}", shop.faults());
     send(&shop, &[row("4", "m:3"), row("5", "m:3")]).await;
     assert_eq!(shop.faults().double.len(), 1, "{:?}", shop.faults());
     let mut other = row("4", "m:3");

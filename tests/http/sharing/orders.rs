@@ -102,6 +102,25 @@ async fn what_is_bought_is_seen_refunded_and_bought_again_on_postgresql() {
 }
 
 #[tokio::test]
+async fn what_was_bought_is_given_back_though_its_seller_is_gone() {
+    let (buyer, seller, item) = market(shared()).await;
+    let other = shared().resource_of(&seller.user_id, 500).await;
+    let mut orders = Vec::new();
+    for (resource_id, price) in [(&item, "10.00"), (&other, "5.00")] {
+        let bought = buyer.buy(resource_id, price).await.ok_with(201);
+        orders.push(bought["order_id"].as_str().expect("an id").to_owned());
+    }
+    seller.delete_resource(&item).await.ok();
+    buyer.refund(None, &orders[0]).await.ok();
+    let admin = shared().admin().await;
+    let blocked = json!({ "blocked": true });
+    admin.change_user(&seller.user_id, &blocked).await.ok();
+    buyer.resource(&other).await.ok();
+    buyer.refund(None, &orders[1]).await.ok();
+    assert_eq!(coins(&buyer).await, amounts("30.00", "0.00"));
+}
+
+#[tokio::test]
 async fn a_refunds_key_is_of_one_order() {
     let (buyer, seller, item) = market(shared()).await;
     let other = shared().resource_of(&seller.user_id, 500).await;

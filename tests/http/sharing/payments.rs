@@ -95,6 +95,19 @@ async fn recharge(app: &TestApp) {
     assert_eq!(user.get("/api/v1/payments").await.ok()["total"], 1);
     let ledger = user.get("/api/v1/account/ledger").await.ok();
     assert_eq!(ledger["total"], 1, "{ledger:#}");
+
+    // VIP comes by the same event, and beside the coins.
+    let wanted = json!({ "kind": "vip", "months": 1 });
+    let payment = user.post("/api/v1/payments", &wanted).await.ok_with(201);
+    let paid = event(&payment, "paid");
+    for _ in 0..2 {
+        notify(&provider, &paid, None).await.ok();
+    }
+    let account = user.get("/api/v1/account").await.ok();
+    let until = account["vip_expire_time"].as_str().expect("a time");
+    let latest = rfc3339(now_ms() + 30 * 24 * 3600 * 1000);
+    assert!(until <= &*latest, "{until}: one month");
+    assert_eq!(coins(&user).await, "125.00");
 }
 
 fn text(page: &Answer) -> String {
