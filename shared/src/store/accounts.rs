@@ -1,10 +1,10 @@
 //! Accounts of coins (SH-1). Only the triggers of `entries`, `orders` and `payments` change them.
 
-use super::{Database, Value};
+use super::{Database, json_texts};
 use crate::domain::account::Role;
 use crate::domain::coins::Coins;
 use crate::domain::ledger::Factor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::collections::HashMap;
 
 #[derive(Clone, Debug)]
@@ -79,17 +79,12 @@ pub async fn paid_vip(
     user_ids: &[&str],
     now: i64,
 ) -> Result<HashMap<String, i64>> {
-    if user_ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let mut parameters: Vec<Value> = vec![now.into()];
-    parameters.extend(user_ids.iter().map(|id| Value::from(*id)));
-    let places: Vec<String> = (2..=parameters.len()).map(|n| format!("${n}")).collect();
     let sql = format!(
         "SELECT user_id, vip_expires_at FROM accounts WHERE vip_expires_at > $1 AND user_id IN ({})",
-        places.join(", ")
+        json_texts(database.dialect(), 2)
     );
-    let rows = database.query(&sql, &parameters).await?;
+    let ids = serde_json::to_string(user_ids).map_err(Error::internal)?;
+    let rows = database.query(&sql, &[now.into(), ids.into()]).await?;
     rows.iter()
         .map(|row| Ok((row.get("user_id")?, row.get("vip_expires_at")?)))
         .collect()

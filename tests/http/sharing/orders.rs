@@ -101,15 +101,21 @@ async fn what_is_bought_is_seen_refunded_and_bought_again_on_postgresql() {
     }
 }
 
+/// The orders of these resources, bought at these prices.
+async fn bought(buyer: &Caller<'_>, items: [(&str, &str); 2]) -> Vec<String> {
+    let mut orders = Vec::new();
+    for (resource_id, price) in items {
+        let order = buyer.buy(resource_id, price).await.ok_with(201);
+        orders.push(order["order_id"].as_str().expect("an id").to_owned());
+    }
+    orders
+}
+
 #[tokio::test]
 async fn what_was_bought_is_given_back_though_its_seller_is_gone() {
     let (buyer, seller, item) = market(shared()).await;
     let other = shared().resource_of(&seller.user_id, 500).await;
-    let mut orders = Vec::new();
-    for (resource_id, price) in [(&item, "10.00"), (&other, "5.00")] {
-        let bought = buyer.buy(resource_id, price).await.ok_with(201);
-        orders.push(bought["order_id"].as_str().expect("an id").to_owned());
-    }
+    let orders = bought(&buyer, [(&item, "10.00"), (&other, "5.00")]).await;
     seller.delete_resource(&item).await.ok();
     buyer.refund(None, &orders[0]).await.ok();
     let admin = shared().admin().await;
@@ -124,11 +130,7 @@ async fn what_was_bought_is_given_back_though_its_seller_is_gone() {
 async fn a_refunds_key_is_of_one_order() {
     let (buyer, seller, item) = market(shared()).await;
     let other = shared().resource_of(&seller.user_id, 500).await;
-    let mut orders = Vec::new();
-    for (resource_id, price) in [(&item, "10.00"), (&other, "5.00")] {
-        let bought = buyer.buy(resource_id, price).await.ok_with(201);
-        orders.push(bought["order_id"].as_str().expect("an id").to_owned());
-    }
+    let orders = bought(&buyer, [(&item, "10.00"), (&other, "5.00")]).await;
     let first = buyer.refund(Some("key"), &orders[0]).await.ok();
     let again = buyer.refund(Some("key"), &orders[0]).await.ok();
     assert_eq!(first, again);
