@@ -107,6 +107,9 @@ async fn recharge(app: &TestApp) {
     let until = account["vip_expire_time"].as_str().expect("a time");
     let latest = rfc3339(now_ms() + 30 * 24 * 3600 * 1000);
     assert!(until <= &*latest, "{until}: one month");
+    let admin = app.admin().await;
+    let path = format!("/admin/api/v1/users/{}", user.user_id);
+    assert_eq!(admin.get(&path).await.ok()["vip_expire_time"], *until);
     assert_eq!(coins(&user).await, "125.00");
 }
 
